@@ -1,0 +1,236 @@
+"""Every error that leaves this package.
+
+Each class carries a stable ``code`` (the JSON errors, the catalogue in ``messages`` and the exit codes are keyed by it)
+and says which ``operation`` failed. No error ever carries command data, a PIN, the four items or 個人番号: what it may
+carry is listed in ``details`` and shown to people.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from kojin_card.verdict import Verdict
+
+Detail = str | int
+
+
+class KojinError(Exception):
+    """Base of all errors of kojin_card.
+
+    Attributes:
+        code: stable, snake_case; the key of the words and the remedy in ``kojin_card.messages``.
+        operation: what was being done, in the words of the specs (``"read input_support/attributes"``).
+        details: harmless values for the words (never personal, never secret).
+    """
+
+    code: ClassVar[str] = "unexpected"
+
+    def __init__(self, message: str = "", *, operation: str | None = None, **details: Detail) -> None:
+        self.message = message
+        self.operation = operation
+        self.details: dict[str, Detail] = details
+        super().__init__(": ".join(part for part in (operation, message or self.code.replace("_", " ")) if part))
+
+    def words(self, lang: str = "en") -> str:
+        """What happened, as a person reads it (``lang``: ``ja`` or ``en``)."""
+        from kojin_card import messages
+
+        found = (messages.error_words(code, lang, self.details) for code in self._codes())
+        return next(filter(None, found), str(self))
+
+    def remedy(self, lang: str = "en") -> str:
+        """What to do about it (``lang``: ``ja`` or ``en``)."""
+        from kojin_card import messages
+
+        found = (messages.error_remedy(code, lang, self.details) for code in self._codes())
+        return next(filter(None, found), "")
+
+    @classmethod
+    def _codes(cls) -> list[str]:
+        """The codes of this class and of those above it: a special kind of error has the words of its general kind."""
+        return [kind.code for kind in cls.__mro__ if issubclass(kind, KojinError)]
+
+
+# --- what the caller gave -------------------------------------------------------------------------------------------
+
+
+class UsageError(KojinError):
+    """The call itself is wrong: an impossible combination, a value out of range."""
+
+    code = "usage"
+
+
+class SecretFormatError(UsageError):
+    """A PIN or password that the card could never accept: nothing was sent, no try was spent."""
+
+    code = "secret_format"
+
+
+class SecretUnavailable(UsageError):
+    """The injected source has no such secret (a ``--secrets`` file without that name, no terminal to ask at)."""
+
+    code = "secret_unavailable"
+
+
+class InputError(KojinError):
+    """A file or text that was given cannot be used: unreadable, malformed, too large, of another format."""
+
+    code = "bad_input"
+
+
+class SpecError(InputError):
+    """An applet spec is malformed. ``details`` has ``file`` and ``table``."""
+
+    code = "spec"
+
+
+class DecodeError(KojinError):
+    """Bytes that do not have the form their specification demands. Never carries the bytes."""
+
+    code = "malformed"
+
+
+class Cancelled(KojinError):
+    """The person stopped it."""
+
+    code = "cancelled"
+
+
+# --- reaching a card --------------------------------------------------------------------------------------------------
+
+
+class NoReader(KojinError):
+    """No reader is connected (or none of the name that was given)."""
+
+    code = "no_reader"
+
+
+class NoCard(KojinError):
+    """A reader, but no card that answers as an Individual Number Card."""
+
+    code = "no_card"
+
+
+class AmbiguousCard(KojinError):
+    """More than one card answers and no reader was named."""
+
+    code = "ambiguous_card"
+
+
+class TransportError(KojinError):
+    """The connection failed: nothing is known about what the card did with the last command."""
+
+    code = "transport"
+
+
+class CardRemoved(TransportError):
+    """The card left the reader; the session is over."""
+
+    code = "card_removed"
+
+
+class CardFileBusy(TransportError):
+    """Another process holds the software card's file."""
+
+    code = "card_file_busy"
+
+
+class MissingExtra(KojinError):
+    """An optional part of the package or a service of the system is not installed."""
+
+    code = "missing_extra"
+
+
+# --- what the card answered -------------------------------------------------------------------------------------------
+
+
+class CardError(KojinError):
+    """The card refused. ``sw`` is the status word (ISO/IEC 7816-4), the only thing of the answer that is kept."""
+
+    code = "card"
+
+    def __init__(self, message: str = "", *, operation: str | None = None, sw: int, **details: Detail) -> None:
+        self.sw = sw
+        super().__init__(message or f"SW={sw:04X}", operation=operation, sw=f"{sw:04X}", **details)
+
+
+class UnexpectedAnswer(CardError):
+    """A status word that this command should not get, or an answer whose content is malformed."""
+
+    code = "card_answer"
+
+
+class AccessDenied(CardError):
+    """The card wants a key verified first (6982), or never lets a terminal do this."""
+
+    code = "access_denied"
+
+
+class NotOnCard(CardError):
+    """No such application, file, record or key on this card (6A82, 6A83, 6A88)."""
+
+    code = "not_on_card"
+
+
+class PinRejected(CardError):
+    """A wrong PIN: one try is gone. ``tries_left`` says how many remain."""
+
+    code = "pin_rejected"
+
+    def __init__(self, *, operation: str | None = None, sw: int, tries_left: int, **details: Detail) -> None:
+        self.tries_left = tries_left
+        super().__init__(f"wrong, {tries_left} left", operation=operation, sw=sw, tries_left=tries_left, **details)
+
+
+class PinBlocked(CardError):
+    """No try is left; the card no longer compares. Only the municipal counter resets it."""
+
+    code = "pin_blocked"
+    tries_left: ClassVar[int] = 0
+
+
+class PinReserve(KojinError):
+    """Refused here, nothing was sent: a wrong value now would block the PIN, or eat into the reserve that was asked."""
+
+    code = "pin_reserve"
+
+    def __init__(self, *, operation: str | None = None, tries_left: int, **details: Detail) -> None:
+        self.tries_left = tries_left
+        super().__init__(f"{tries_left} left", operation=operation, tries_left=tries_left, **details)
+
+
+class SignatureMismatch(KojinError):
+    """What the signer answered does not verify with the key of its certificate: garbage, or the wrong key or card."""
+
+    code = "signature_mismatch"
+
+
+class UnprovenRefused(KojinError):
+    """A fact of evidence level ``assumption`` would be acted on with a real card, without ``allow_unproven``."""
+
+    code = "unproven"
+
+
+# --- judging ----------------------------------------------------------------------------------------------------------
+
+
+class VerdictError(KojinError):
+    """:meth:`Verdict.require` on a verdict that is not TOTAL_PASSED. ``verdict`` is the whole of it."""
+
+    code = "verdict"
+
+    def __init__(self, verdict: Verdict) -> None:
+        self.verdict = verdict
+        parts = (str(verdict.indication), str(verdict.sub_indication or ""), ", ".join(verdict.reasons))
+        super().__init__(
+            " ".join(part for part in parts if part),
+            indication=str(verdict.indication),
+            sub_indication=str(verdict.sub_indication or ""),
+        )
+
+
+class TrustError(InputError):
+    """A trust anchor that cannot be added: not a CA, wrong fingerprint, wrong store."""
+
+    code = "trust"

@@ -1,0 +1,368 @@
+"""What an applet spec says, as frozen values. ``applets_spec/README.md`` explains the language."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kojin_card.spec.access import Access
+
+
+class EvidenceLevel(StrEnum):
+    """How well a fact is known."""
+
+    STANDARD = "standard"
+    PUBLIC = "public"
+    CARD = "card"
+    ASSUMPTION = "assumption"
+
+
+class Privacy(StrEnum):
+    """Whom the content concerns. Omitted in a spec means PERSONAL."""
+
+    PUBLIC = "public"
+    PERSONAL = "personal"
+    MY_NUMBER = "my_number"
+
+
+class KeyKind(StrEnum):
+    """What an internal elementary file (IEF) holds."""
+
+    PIN = "pin"
+    PRIVATE_KEY = "private_key"
+    PUBLIC_KEY = "public_key"
+    UNKNOWN = "unknown"
+
+
+class Structure(StrEnum):
+    """Structure of a working elementary file (WEF)."""
+
+    TRANSPARENT = "transparent"
+    RECORDS = "records"
+    UNKNOWN = "unknown"
+
+
+class ChangeCommand(StrEnum):
+    """How a secret is replaced: ``00 24 01 80`` or ``80 32 00 80`` (card.md §4.3)."""
+
+    NONE = "none"
+    CHANGE_REFERENCE_DATA = "change_reference_data"
+    CHANGE_KEY = "change_key"
+
+
+class Encoding(StrEnum):
+    """How the fields of a layout (or of a ``fields`` value) stand next to each other."""
+
+    BER_TLV = "ber_tlv"
+    SIMPLE_TLV = "simple_tlv"
+    FIXED = "fixed"
+    DER = "der"
+
+
+class FieldType(StrEnum):
+    """The codec of one field's value."""
+
+    TEMPLATE = "template"
+    FIELDS = "fields"
+    OFFSETS = "offsets"
+    UTF8 = "utf8"
+    ASCII = "ascii"
+    DIGITS = "digits"
+    DATE = "date"
+    PARTIAL_DATE = "partial_date"
+    CODE = "code"
+    U32 = "u32"
+    BYTES = "bytes"
+    IMAGE = "image"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The level of a fact and where it is from."""
+
+    level: EvidenceLevel
+    source: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretFormat:
+    """The form a secret must have before it may be sent.
+
+    Attributes:
+        charset: ``digits`` or ``upper_alphanumeric``.
+        minimum, maximum: length in characters.
+        requires: classes that must each occur (``letter``, ``digit``).
+        fold_upper: lower-case input is turned to upper case first.
+    """
+
+    charset: str
+    minimum: int
+    maximum: int
+    requires: tuple[str, ...] = ()
+    fold_upper: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """How often in a row a secret may be wrong; None when no source says. With its own evidence."""
+
+    count: int | None
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How a secret is replaced and what must be verified before."""
+
+    command: ChangeCommand
+    after: Access
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class KeySpec:
+    """An IEF: a secret that is verified, or a key that the card uses.
+
+    Attributes:
+        file_id: two bytes; the low five bits are the short identifier (``sfi``).
+        secret: the name in ``--secrets`` files and prompts (``pin``, ``sign-password``...); empty for keys.
+        use: for private keys, who may sign with it.
+        schemes: for private keys, ids of the signature schemes (:class:`SchemeSpec`).
+        issued_blocked: blocked on every card examined.
+    """
+
+    id: str
+    file_id: bytes
+    kind: KeyKind
+    name_en: str
+    name_ja: str
+    evidence: Evidence
+    secret: str = ""
+    format: SecretFormat | None = None
+    tries: Tries | None = None
+    change: Change | None = None
+    use: Access | None = None
+    schemes: tuple[str, ...] = ()
+    issued_blocked: bool = False
+
+    @property
+    def sfi(self) -> int:
+        """Short EF identifier: the low five bits of the file id (card.md §2)."""
+        return self.file_id[1] & 0x1F
+
+
+@dataclass(frozen=True, slots=True)
+class SchemeSpec:
+    """One P1 of the signature command ``80 2A`` (card.md §4.4).
+
+    Attributes:
+        p1: the parameter byte.
+        hashes: the card hashes the input with SHA-256 first.
+        wrap: ``none`` (the bytes are padded as given), ``digest_info`` or ``pss``.
+        minimum, maximum: length of the input in bytes.
+    """
+
+    id: str
+    p1: int
+    hashes: bool
+    wrap: str
+    minimum: int
+    maximum: int
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """One field of a layout.
+
+    Attributes:
+        name: key in the decoded record; a template without one lifts its fields into its parent.
+        tag: for TLV encodings.
+        length: exact length of the value in bytes (fields of a fixed layout always have one).
+        minimum, maximum: bounds of the value (characters for ``utf8``, bytes otherwise).
+        values: for ``code``: what each value means; keys are text, or hex when ``hex_values``. For ``ascii``: what the
+            values that are known mean; others may stand too.
+        encoding: for ``fields``: how the inner fields stand.
+        pad: for ``ascii`` of a fixed length: the byte that fills it up on the right.
+        media: for ``image``: its media type.
+    """
+
+    type: FieldType
+    name: str = ""
+    tag: bytes = b""
+    fields: tuple[FieldSpec, ...] = ()
+    encoding: Encoding = Encoding.BER_TLV
+    length: int | None = None
+    minimum: int = 0
+    maximum: int = 0xFFFF
+    values: Mapping[str, str] = field(default_factory=dict)
+    hex_values: bool = False
+    pad: str = ""
+    media: str = ""
+    optional: bool = False
+    privacy: Privacy | None = None
+    label_ja: str = ""
+    label_en: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutSpec:
+    """How the content of a file or record is laid out; drives decoding and encoding alike.
+
+    Attributes:
+        filler: the file may be longer than its objects and is filled up with ``FF``.
+    """
+
+    id: str
+    encoding: Encoding
+    fields: tuple[FieldSpec, ...]
+    filler: bool
+    evidence: Evidence
+
+    def walk(self) -> tuple[FieldSpec, ...]:
+        """All fields, outer before inner, in order."""
+
+        def inner(fields: tuple[FieldSpec, ...]) -> list[FieldSpec]:
+            return [item for spec in fields for item in (spec, *inner(spec.fields))]
+
+        return tuple(inner(self.fields))
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSpec:
+    """One record of a record file."""
+
+    number: int
+    layout: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileSpec:
+    """A WEF.
+
+    Attributes:
+        read: who may read; never when the spec is silent.
+        size: physical size in bytes where it is known (longer than the content: ``FF`` filler).
+        layout: id of the layout of a transparent file; empty when the content is unknown.
+    """
+
+    id: str
+    file_id: bytes
+    structure: Structure
+    name_en: str
+    name_ja: str
+    read: Access
+    privacy: Privacy
+    evidence: Evidence
+    size: int | None = None
+    layout: str = ""
+    records: tuple[RecordSpec, ...] = ()
+
+    @property
+    def sfi(self) -> int:
+        """Short EF identifier: the low five bits of the file id (card.md §2)."""
+        return self.file_id[1] & 0x1F
+
+
+@dataclass(frozen=True, slots=True)
+class DigestSpec:
+    """What a digest field covers.
+
+    Attributes:
+        file, field: where the digest stands.
+        of_file: the file that it covers.
+        part: ``physical`` (every byte of the file, filler included) or ``after`` (the value of the outermost object,
+            from just after the object named ``after``).
+    """
+
+    id: str
+    file: str
+    field: str
+    algorithm: str
+    of_file: str
+    part: str
+    after: str
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureSpec:
+    """What a signature field covers.
+
+    Attributes:
+        file, field: where the signature stands.
+        covers: groups of fields of that file. One group: the signed message is those objects (or, with ``values``,
+            their values) joined. Several: the digest of each group is taken and all go, joined, into ONE DigestInfo.
+        values: the values alone are covered, not tag and length.
+        signer: ``file:<id>`` (the key certified there) or ``ca`` (a card-verifiable-certificate authority).
+    """
+
+    id: str
+    file: str
+    field: str
+    scheme: str
+    covers: tuple[tuple[str, ...], ...]
+    values: bool
+    signer: str
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationSpec:
+    """One application of the card.
+
+    Attributes:
+        default_key: the key that ``80 2A`` uses with P2 = 00; empty when the application has none.
+        source_file: the TOML file it was read from.
+    """
+
+    id: str
+    aid: bytes
+    name_en: str
+    name_ja: str
+    evidence: Evidence
+    source_file: str
+    default_key: str = ""
+    keys: Mapping[str, KeySpec] = field(default_factory=dict)
+    files: Mapping[str, FileSpec] = field(default_factory=dict)
+    layouts: Mapping[str, LayoutSpec] = field(default_factory=dict)
+    schemes: Mapping[str, SchemeSpec] = field(default_factory=dict)
+    digests: Mapping[str, DigestSpec] = field(default_factory=dict)
+    signatures: Mapping[str, SignatureSpec] = field(default_factory=dict)
+
+    def by_file_id(self, file_id: bytes) -> FileSpec | KeySpec | None:
+        """The file or key with that id."""
+        return next((spec for spec in self.elementary_files if spec.file_id == file_id), None)
+
+    @property
+    def elementary_files(self) -> tuple[FileSpec | KeySpec, ...]:
+        """Every EF of the application: working files, then keys."""
+        return (*self.files.values(), *self.keys.values())
+
+    def by_sfi(self, sfi: int) -> FileSpec | KeySpec | None:
+        """The file or key with that short identifier."""
+        return next((spec for spec in self.elementary_files if spec.sfi == sfi), None)
+
+    def layout_of(self, file: str) -> LayoutSpec | None:
+        """The layout of a transparent file, or None when its content is unknown."""
+        name = self.files[file].layout
+        return self.layouts[name] if name else None
+
+
+@dataclass(frozen=True, slots=True)
+class CardSpec:
+    """All applications, in the order of their spec files."""
+
+    applications: Mapping[str, ApplicationSpec]
+
+    def __getitem__(self, application: str) -> ApplicationSpec:
+        return self.applications[application]
+
+    def by_aid(self, aid: bytes) -> ApplicationSpec | None:
+        """The application with exactly that AID."""
+        return next((a for a in self.applications.values() if a.aid == aid), None)

@@ -1,0 +1,268 @@
+"""Verdicts (ETSI EN 319 102-1 §5.1.3): one indication, the checks that led to it, and no truth value.
+
+The table ``CHECKS`` is the whole policy of how a failed check becomes an indication; ``docs/verdicts.md`` shows it to
+people and a test keeps the two equal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, NoReturn, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+
+class Indication(StrEnum):
+    """The three answers of EN 319 102-1. None of them has a truth value: compare it."""
+
+    TOTAL_PASSED = "TOTAL_PASSED"
+    TOTAL_FAILED = "TOTAL_FAILED"
+    INDETERMINATE = "INDETERMINATE"
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("an indication has no truth value: compare it with Indication.TOTAL_PASSED")
+
+
+class SubIndication(StrEnum):
+    """Why it is not TOTAL_PASSED (EN 319 102-1 table 5 and 6; the ones this toolkit gives)."""
+
+    FORMAT_FAILURE = "FORMAT_FAILURE"
+    HASH_FAILURE = "HASH_FAILURE"
+    SIG_CRYPTO_FAILURE = "SIG_CRYPTO_FAILURE"
+    REVOKED = "REVOKED"
+    EXPIRED = "EXPIRED"
+    NOT_YET_VALID = "NOT_YET_VALID"
+    SIG_CONSTRAINTS_FAILURE = "SIG_CONSTRAINTS_FAILURE"
+    CHAIN_CONSTRAINTS_FAILURE = "CHAIN_CONSTRAINTS_FAILURE"
+    CRYPTO_CONSTRAINTS_FAILURE = "CRYPTO_CONSTRAINTS_FAILURE"
+    NO_SIGNING_CERTIFICATE_FOUND = "NO_SIGNING_CERTIFICATE_FOUND"
+    NO_CERTIFICATE_CHAIN_FOUND = "NO_CERTIFICATE_CHAIN_FOUND"
+    REVOKED_NO_POE = "REVOKED_NO_POE"
+    OUT_OF_BOUNDS_NO_POE = "OUT_OF_BOUNDS_NO_POE"
+    NO_POE = "NO_POE"
+    TRY_LATER = "TRY_LATER"
+    SIGNED_DATA_NOT_FOUND = "SIGNED_DATA_NOT_FOUND"
+
+
+class CheckState(StrEnum):
+    """What became of one check. ``NOT_CHECKED`` is never success."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    NOT_CHECKED = "not_checked"
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("a check's state has no truth value: compare it with CheckState.PASSED")
+
+
+class TimeBasis(StrEnum):
+    """What the time of judgement rests on."""
+
+    NOW = "now"
+    ASSERTED = "asserted"
+    RECEIVED = "received"
+
+
+class CheckId(StrEnum):
+    """Every check there is, in the fixed order in which verdicts list them."""
+
+    FORMAT = "format"
+    COVERAGE = "coverage"
+    CHALLENGE = "challenge"
+    CERTIFICATE = "certificate"
+    DIGEST = "digest"
+    SIGNATURE = "signature"
+    ALGORITHMS = "algorithms"
+    CHAIN = "chain"
+    PROFILE = "profile"
+    KEY_USAGE = "key_usage"
+    POLICY = "policy"
+    VALIDITY = "validity"
+    REVOCATION = "revocation"
+    TIME = "time"
+
+
+@dataclass(frozen=True, slots=True)
+class Consequence:
+    """What one reason means for the verdict."""
+
+    indication: Indication
+    sub_indication: SubIndication
+
+
+_F, _I, _S = Indication.TOTAL_FAILED, Indication.INDETERMINATE, SubIndication
+
+#: reason -> consequence; a reason is ``<check>.<what>``. Anything not listed here cannot be a reason.
+REASONS: Mapping[str, Consequence] = {
+    "format.malformed": Consequence(_F, _S.FORMAT_FAILURE),
+    "format.no_signature": Consequence(_I, _S.SIGNED_DATA_NOT_FOUND),
+    "format.unsupported": Consequence(_I, _S.SIG_CONSTRAINTS_FAILURE),
+    "format.encrypted": Consequence(_I, _S.SIG_CONSTRAINTS_FAILURE),
+    "format.ambiguous": Consequence(_F, _S.FORMAT_FAILURE),
+    "coverage.appended": Consequence(_F, _S.FORMAT_FAILURE),
+    "coverage.gap": Consequence(_F, _S.FORMAT_FAILURE),
+    "coverage.hidden": Consequence(_F, _S.FORMAT_FAILURE),
+    "coverage.modified": Consequence(_F, _S.FORMAT_FAILURE),
+    "coverage.later_appearance": Consequence(_I, _S.SIG_CONSTRAINTS_FAILURE),
+    "coverage.two_contents": Consequence(_F, _S.FORMAT_FAILURE),
+    "coverage.content_missing": Consequence(_I, _S.SIGNED_DATA_NOT_FOUND),
+    "challenge.unknown": Consequence(_F, _S.SIG_CONSTRAINTS_FAILURE),
+    "challenge.replayed": Consequence(_F, _S.SIG_CONSTRAINTS_FAILURE),
+    "challenge.expired": Consequence(_F, _S.SIG_CONSTRAINTS_FAILURE),
+    "challenge.not_yet": Consequence(_F, _S.SIG_CONSTRAINTS_FAILURE),
+    "challenge.audience": Consequence(_F, _S.SIG_CONSTRAINTS_FAILURE),
+    "challenge.purpose": Consequence(_F, _S.SIG_CONSTRAINTS_FAILURE),
+    "challenge.altered": Consequence(_F, _S.SIG_CONSTRAINTS_FAILURE),
+    "certificate.missing": Consequence(_I, _S.NO_SIGNING_CERTIFICATE_FOUND),
+    "certificate.ambiguous": Consequence(_I, _S.NO_SIGNING_CERTIFICATE_FOUND),
+    "certificate.malformed": Consequence(_F, _S.FORMAT_FAILURE),
+    "certificate.mismatch": Consequence(_I, _S.NO_SIGNING_CERTIFICATE_FOUND),
+    "digest.mismatch": Consequence(_F, _S.HASH_FAILURE),
+    "signature.invalid": Consequence(_F, _S.SIG_CRYPTO_FAILURE),
+    "signature.encoding": Consequence(_F, _S.SIG_CRYPTO_FAILURE),
+    "algorithms.weak": Consequence(_I, _S.CRYPTO_CONSTRAINTS_FAILURE),
+    "algorithms.unknown": Consequence(_I, _S.CRYPTO_CONSTRAINTS_FAILURE),
+    "algorithms.disagree": Consequence(_F, _S.FORMAT_FAILURE),
+    "chain.no_issuer": Consequence(_I, _S.NO_CERTIFICATE_CHAIN_FOUND),
+    "chain.empty_store": Consequence(_I, _S.NO_CERTIFICATE_CHAIN_FOUND),
+    "profile.mismatch": Consequence(_I, _S.CHAIN_CONSTRAINTS_FAILURE),
+    "profile.purpose": Consequence(_I, _S.CHAIN_CONSTRAINTS_FAILURE),
+    "key_usage.wrong": Consequence(_I, _S.CHAIN_CONSTRAINTS_FAILURE),
+    "policy.unknown": Consequence(_I, _S.CHAIN_CONSTRAINTS_FAILURE),
+    "policy.undefined": Consequence(_I, _S.CHAIN_CONSTRAINTS_FAILURE),
+    "policy.wrong": Consequence(_I, _S.CHAIN_CONSTRAINTS_FAILURE),
+    "validity.expired": Consequence(_I, _S.OUT_OF_BOUNDS_NO_POE),
+    "validity.expired_before_signing": Consequence(_F, _S.EXPIRED),
+    "validity.not_yet": Consequence(_F, _S.NOT_YET_VALID),
+    "validity.issuer_expired": Consequence(_I, _S.OUT_OF_BOUNDS_NO_POE),
+    "revocation.revoked": Consequence(_I, _S.REVOKED_NO_POE),
+    "revocation.revoked_before_signing": Consequence(_F, _S.REVOKED),
+    "revocation.no_source": Consequence(_I, _S.TRY_LATER),
+    "revocation.no_list": Consequence(_I, _S.TRY_LATER),
+    "revocation.stale": Consequence(_I, _S.TRY_LATER),
+    "revocation.unusable": Consequence(_I, _S.TRY_LATER),
+    "time.asserted": Consequence(_I, _S.NO_POE),
+    "time.contradicted": Consequence(_I, _S.SIG_CONSTRAINTS_FAILURE),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One named check.
+
+    Attributes:
+        reason: a key of :data:`REASONS` when the check did not pass; None when it passed, or never ran because another
+            check had failed.
+        evidence: harmless values that show why (ids, times, algorithm names; never personal data).
+    """
+
+    id: CheckId
+    state: CheckState
+    reason: str | None = None
+    evidence: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        undecided = self.state in (CheckState.FAILED, CheckState.UNKNOWN)
+        if (self.reason is None and undecided) or (self.reason is not None and self.state is CheckState.PASSED):
+            raise ValueError("a check that failed or could not be decided has a reason, one that passed has none")
+        if self.reason is not None and (self.reason not in REASONS or self.reason.split(".")[0] != self.id):
+            raise ValueError(f"not a reason of the check {self.id}: {self.reason!r}")
+
+    @classmethod
+    def passed(cls, check: CheckId, **evidence: str) -> Self:
+        """The check ran and found nothing wrong."""
+        return cls(check, CheckState.PASSED, None, evidence)
+
+    @classmethod
+    def failed(cls, reason: str, **evidence: str) -> Self:
+        """The check that ``reason`` begins with did not pass; UNKNOWN when its consequence is INDETERMINATE for want
+        of knowledge (TRY_LATER, NO_POE), FAILED otherwise."""
+        wanting = REASONS[reason].sub_indication in (SubIndication.TRY_LATER, SubIndication.NO_POE)
+        state = CheckState.UNKNOWN if wanting else CheckState.FAILED
+        return cls(CheckId(reason.split(".")[0]), state, reason, evidence)
+
+    @classmethod
+    def not_checked(cls, check: CheckId, reason: str | None = None) -> Self:
+        """The check did not run; ``reason`` when that decides the verdict (no revocation source was given)."""
+        return cls(check, CheckState.NOT_CHECKED, reason)
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("a check has no truth value: compare its .state with CheckState.PASSED")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome of judging one signature, one document or one proof. It has no truth value: ask ``indication``.
+
+    Attributes:
+        required: the checks that must all have passed; with none, nothing was judged and the verdict is INDETERMINATE.
+        store: the trust store it rests on (``production``, ``jlis-test``, ``simulator``).
+        time: the time of judgement; ``time_basis`` says what it rests on.
+        holder: personal data, only when disclosure was asked for; never in ``repr`` nor in JSON by accident.
+    """
+
+    subject: str
+    store: str
+    time: datetime
+    time_basis: TimeBasis
+    checks: tuple[Check, ...]
+    required: frozenset[CheckId]
+    parts: tuple[Verdict, ...] = ()
+    evidence: Mapping[str, str] = field(default_factory=dict)
+    holder: object | None = field(default=None, repr=False)
+
+    def _deciding(self) -> tuple[Indication, SubIndication | None]:
+        """Failures before uncertainty, each in the order of the checks; then what is missing; then the parts."""
+        reasons = [REASONS[c.reason] for c in self.checks if c.reason is not None]
+        reasons.extend(
+            Consequence(part.indication, part.sub_indication or SubIndication.SIGNED_DATA_NOT_FOUND)
+            for part in self.parts
+            if part.indication is not Indication.TOTAL_PASSED
+        )
+        for wanted in (Indication.TOTAL_FAILED, Indication.INDETERMINATE):
+            for reason in reasons:
+                if reason.indication is wanted:
+                    return reason.indication, reason.sub_indication
+        passed = {c.id for c in self.checks if c.state is CheckState.PASSED}
+        if not self.required or not self.required <= passed or len(passed) != len(self.checks):
+            return Indication.INDETERMINATE, SubIndication.SIGNED_DATA_NOT_FOUND
+        return Indication.TOTAL_PASSED, None
+
+    @property
+    def indication(self) -> Indication:
+        """TOTAL_PASSED only when every required check, and every part, passed."""
+        return self._deciding()[0]
+
+    @property
+    def sub_indication(self) -> SubIndication | None:
+        """Why it is not TOTAL_PASSED, by the first failure in the order of the checks; None when it is."""
+        return self._deciding()[1]
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Every reason found, parts included, in order."""
+        own = tuple(c.reason for c in self.checks if c.reason is not None)
+        return own + tuple(reason for part in self.parts for reason in part.reasons)
+
+    def check(self, check: CheckId) -> Check:
+        """The check of that name (``NOT_CHECKED`` when it did not run)."""
+        return next((c for c in self.checks if c.id == check), Check.not_checked(CheckId(check)))
+
+    def require(self) -> Self:
+        """This verdict when it is TOTAL_PASSED.
+
+        Raises:
+            VerdictError: it is not.
+        """
+        if self.indication is not Indication.TOTAL_PASSED:
+            from kojin_card.errors import VerdictError
+
+            raise VerdictError(self)
+        return self
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("a verdict has no truth value: compare .indication, or call .require()")
