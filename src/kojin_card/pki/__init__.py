@@ -1,0 +1,1 @@
+"""Certificates, trust anchors, paths, revocation and card-verifiable certificates; works without a card."""

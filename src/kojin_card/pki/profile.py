@@ -1,0 +1,123 @@
+"""Certificate profiles as data (``data/profiles.toml``): structure, policies and algorithms by purpose and store.
+
+Used by the verifier to judge and by the simulator's issuer to build; it knows no key and no name of any CA.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Purpose(StrEnum):
+    """What a certificate is for."""
+
+    SIGNATURE = "signature"
+    AUTHENTICATION = "authentication"
+
+
+class Store(StrEnum):
+    """The three trust stores. They are told apart by key and never mixed."""
+
+    PRODUCTION = "production"
+    JLIS_TEST = "jlis-test"
+    SIMULATOR = "simulator"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRequirement:
+    """What the subject's public key must be."""
+
+    algorithm: str
+    bits: int
+    exponent: int
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateProfile:
+    """One purpose's profile (jpki.md §1).
+
+    Attributes:
+        key_usage: names as ``cryptography.x509.KeyUsage`` has them; exactly these bits are set.
+        extension_order: OIDs of all extensions, in the order of encoding.
+        critical: OIDs of exactly those extensions that are critical.
+        policies: certificate policy OID by store; a store without one refuses the purpose.
+        years: notAfter is the holder's birthday in this many years (23:59:59 JST).
+    """
+
+    id: str
+    purpose: Purpose
+    label_ja: str
+    label_en: str
+    key: KeyRequirement
+    signature_algorithm: str
+    hash: str
+    key_usage: tuple[str, ...]
+    extended_key_usage: tuple[str, ...]
+    extension_order: tuple[str, ...]
+    critical: frozenset[str]
+    years: int
+    policies: Mapping[Store, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One otherName of the signature certificate's subjectAltName."""
+
+    id: str
+    oid: str
+    label_ja: str
+
+
+@dataclass(frozen=True, slots=True)
+class Profiles:
+    """Everything of ``profiles.toml``."""
+
+    profiles: Mapping[Purpose, CertificateProfile]
+    attributes: tuple[Attribute, ...]
+    known_policies: Mapping[str, str]
+
+    def attribute_by_oid(self, oid: str) -> Attribute | None:
+        """The attribute with that OID, or None."""
+        return next((a for a in self.attributes if a.oid == oid), None)
+
+    def policy_label(self, oid: str) -> str | None:
+        """What is known of a policy OID, accepted here or not."""
+        for profile in self.profiles.values():
+            if oid in profile.policies.values():
+                return profile.label_en
+        return self.known_policies.get(oid)
+
+
+@cache
+def load_profiles() -> Profiles:
+    """Read the package's own table (it is data of this package, so a fault in it is a bug, not an input error)."""
+    raw = tomllib.loads(files("kojin_card.pki").joinpath("data", "profiles.toml").read_text("utf-8"))
+    profiles = {}
+    for row in raw["profile"]:
+        purpose = Purpose(row["purpose"])
+        profiles[purpose] = CertificateProfile(
+            id=row["id"],
+            purpose=purpose,
+            label_ja=row["label_ja"],
+            label_en=row["label_en"],
+            key=KeyRequirement(**row["key"]),
+            signature_algorithm=row["signature_algorithm"],
+            hash=row["hash"],
+            key_usage=tuple(row["key_usage"]),
+            extended_key_usage=tuple(row["extended_key_usage"]),
+            extension_order=tuple(row["extension_order"]),
+            critical=frozenset(row["critical"]),
+            years=row["years"],
+            policies={Store(store): oid for store, oid in row["policies"].items()},
+        )
+    attributes = tuple(Attribute(**row) for row in raw["attribute"])
+    known = {row["oid"]: row["label_en"] for row in raw["known_policy"]}
+    return Profiles(profiles, attributes, known)

@@ -1,0 +1,114 @@
+"""What every command of the software card works with: the received command, the memory, the security state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from kojin_card.iso7816.status import SW
+from kojin_card.simulator.rsa_engine import RsaEngine
+from kojin_card.simulator.security import Refused, Security
+from kojin_card.spec.model import FileSpec, KeySpec
+
+if TYPE_CHECKING:
+    from kojin_card.iso7816.apdu import CommandApdu
+    from kojin_card.simulator.memory import Memory
+    from kojin_card.simulator.state import ApplicationState, PrivateKey
+    from kojin_card.spec.model import ApplicationSpec, CardSpec
+
+CURRENT = (
+    0x80  # P2 (VERIFY, CHANGE, 80 2A): the current internal file; with a short identifier in the low bits: that one
+)
+_SFI = 0x1F
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A command as it came in; ``extended`` says which form its length fields had."""
+
+    apdu: CommandApdu
+    extended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Data and status word."""
+
+    sw: int
+    data: bytes = field(default=b"", repr=False)
+
+
+@dataclass(slots=True)
+class Context:
+    """One card at work.
+
+    Attributes:
+        random: gives that many random bytes.
+        engines: RSA engines, made when first used; they hold nothing that the memory does not.
+    """
+
+    spec: CardSpec
+    memory: Memory
+    security: Security
+    random: Callable[[int], bytes]
+    engines: dict[PrivateKey, RsaEngine] = field(default_factory=dict)
+
+    @property
+    def application(self) -> ApplicationSpec:
+        """The current application.
+
+        Raises:
+            Refused: 6986, there is none.
+        """
+        if self.security.application is None:
+            raise Refused(SW.NO_CURRENT_EF)
+        return self.spec[self.security.application]
+
+    @property
+    def content(self) -> ApplicationState:
+        """Files and keys of the current application."""
+        return self.memory.state.applications[self.application.id]
+
+    def has(self, ef: FileSpec | KeySpec) -> bool:
+        """Whether the current application of *this* card has that file or key."""
+        content = self.content
+        return ef.id in (content.files if isinstance(ef, FileSpec) else content.keys)
+
+    def current_ef(self) -> FileSpec | KeySpec:
+        """The current file or key.
+
+        Raises:
+            Refused: 6986.
+        """
+        if self.security.ef is None:
+            raise Refused(SW.NO_CURRENT_EF)
+        return self.security.ef
+
+    def by_sfi(self, sfi: int) -> FileSpec | KeySpec:
+        """The file or key with that short identifier; it becomes current (card.md §4.2).
+
+        Raises:
+            Refused: 6986 without an application, 6A82.
+        """
+        for ef in self.application.elementary_files:
+            if ef.sfi == sfi and self.has(ef):
+                self.security.ef = ef
+                return ef
+        raise Refused(SW.FILE_NOT_FOUND)
+
+    def referenced(self, p2: int) -> FileSpec | KeySpec:
+        """The internal file that P2 names: ``80`` the current one, ``80|SFI`` that one (card.md §4.3, §4.4).
+
+        Raises:
+            Refused: 6A86 for any other P2, 6986, 6A82.
+        """
+        if p2 & ~_SFI != CURRENT:
+            raise Refused(SW.INCORRECT_P1P2)
+        return self.by_sfi(p2 & _SFI) if p2 & _SFI else self.current_ef()
+
+    def engine(self, key: PrivateKey) -> RsaEngine:
+        """The engine of a private key of this card."""
+        if key not in self.engines:
+            self.engines[key] = RsaEngine(key.p, key.q)
+        return self.engines[key]

@@ -1,0 +1,365 @@
+"""From a persona to a card: what the municipal counter and J-LIS do, with the test PKI.
+
+Which files and keys there are, how they are laid out, what a digest or signature covers: the applet specs say. This
+module knows only which value belongs in which field.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date, datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+from kojin_card.errors import SpecError, UsageError
+from kojin_card.pki.profile import Purpose
+from kojin_card.simulator.certificates import birthday_in
+from kojin_card.simulator.persona import Persona, load_persona
+from kojin_card.simulator.state import ApplicationState, CardState, FileState, KeyState, Knobs, PrivateKey
+from kojin_card.simulator.testpki import CertifiedPerson, TestPki
+from kojin_card.spec.codec import decode, digest_input, encode
+from kojin_card.spec.load import load_card_spec
+from kojin_card.spec.model import FieldType, KeyKind, Structure
+from kojin_card.spec.wareki import yymmdd
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    from kojin_card.simulator.persona import DeclaredFile, Profile, Reference
+    from kojin_card.spec.codec import Value
+    from kojin_card.spec.model import ApplicationSpec, CardSpec, FieldSpec, FileSpec, KeySpec, LayoutSpec, SignatureSpec
+
+JST = timezone(timedelta(hours=9), "JST")
+_RSA_2048 = 256
+_SERIAL_BASE = 0x01000000  # four octets, as certificates of these years have them (jpki.md §1.1)
+_CODE_A, _CODE_B = "code-a", "code-b"  # names of the secrets that are computed, as the specs have them
+
+
+def make_card(
+    persona: str | Persona,
+    *,
+    now: datetime,
+    pki: TestPki | None = None,
+    knobs: Knobs | None = None,
+    fresh_keys: bool = False,
+    spec: CardSpec | None = None,
+) -> CardState:
+    """A new card for ``persona``: full counters, certificates valid from ``now``.
+
+    The same arguments give the same card, byte for byte, unless ``fresh_keys``.
+
+    Args:
+        persona: one of :func:`~.persona.persona_names`, or a persona of the caller's.
+        now: the moment of issue, with a time zone.
+        pki: the test PKI that issues; the declared one when None.
+        knobs: behaviour on which sources disagree; the defaults when None.
+        fresh_keys: generate new RSA keys instead of the worthless ones of the pool (about a second).
+        spec: the applet specs; the package's own when None.
+
+    Raises:
+        UsageError: no such persona, a time without zone or outside the validity of the test PKI's CAs, a municipality
+            that the test PKI does not declare.
+        SpecError: persona, profile or test PKI are malformed or name what the specs do not have.
+        DecodeError: a value that the layout of its file does not allow (names the field, not the value).
+    """
+    if now.utcoffset() is None:
+        raise UsageError("the moment of issue needs a time zone")
+    who = load_persona(persona) if isinstance(persona, str) else persona
+    spec = load_card_spec() if spec is None else spec
+    issued = now.replace(microsecond=0)
+    make = _Issuer(who, issued, spec, TestPki.load() if pki is None else pki, fresh_keys=fresh_keys)
+    return CardState(who.id, issued, who.atr, make.applications(), Knobs() if knobs is None else knobs)
+
+
+def verification_code_b(birth: date, expiry: date, security_code: str) -> str:
+    """照合番号B: birth date in 和暦 (YYMMDD), year of expiry, security code; 14 digits (card.md §2.3)."""
+    return f"{yymmdd(birth)}{expiry.year:04}{security_code}"
+
+
+def card_expiry(profile: Profile, birth: date, issued: date) -> date:
+    """The card's last day: so many birthdays after the day of issue (``[validity]`` of the profile)."""
+    validity = profile.validity
+    years = validity.adult_birthdays if age(birth, issued) >= validity.adult_age else validity.minor_birthdays
+    first = issued.year + (birthday_in(birth, issued.year) <= issued)
+    return birthday_in(birth, first + years - 1)
+
+
+def age(birth: date, day: date) -> int:
+    """Completed years of life on that day."""
+    return day.year - birth.year - (birthday_in(birth, day.year) > day)
+
+
+class _Issuer:
+    """One card being made."""
+
+    def __init__(self, who: Persona, now: datetime, spec: CardSpec, pki: TestPki, *, fresh_keys: bool) -> None:
+        self.who, self.now, self.spec, self.pki = who, now, spec, pki
+        self.issued = now.astimezone(JST).date()
+        self.birth = who.born.on(self.issued)
+        if self.birth > self.issued:
+            raise UsageError("nobody gets a card before birth")
+        profile = who.profile
+        self.expiry = card_expiry(profile, self.birth, self.issued) if profile and not who.expiry else who.expiry
+        self.signs = profile is not None and age(self.birth, self.issued) >= profile.validity.signature_age
+        self._fresh = fresh_keys
+        self._keys: dict[str, rsa.RSAPrivateKey] = {}
+        self._declared: dict[Reference, DeclaredFile] = {**(profile.files if profile else {}), **who.files}
+
+    def applications(self) -> dict[str, ApplicationState]:
+        for application, name in [*self._declared, *self.who.pins, *self.who.unset]:
+            known = self.spec.applications.get(application)
+            if known is None or name not in {*known.files, *known.keys}:
+                raise SpecError(
+                    "the specs have no such file or key", file=f"{self.who.id}.toml", table=f"{application}/{name}"
+                )
+        return {a.id: ApplicationState(self._files(a), self._keys_of(a)) for a in self.spec.applications.values()}
+
+    # --- keys ---------------------------------------------------------------------------------------------------------
+
+    def _keys_of(self, application: ApplicationSpec) -> dict[str, KeyState]:
+        made = {key.id: self._key(application.id, key) for key in application.keys.values()}
+        return {name: content for name, content in made.items() if content is not None}
+
+    def _key(self, application: str, key: KeySpec) -> KeyState | None:
+        """Content of a key, or None when this card has not got it."""
+        if key.kind is KeyKind.PIN:
+            return self._secret(application, key)
+        if key.kind is KeyKind.PRIVATE_KEY:
+            return self._private(application, key)
+        return KeyState() if self.who.profile is not None or key.issued_blocked else None
+
+    def _secret(self, application: str, key: KeySpec) -> KeyState:
+        if key.tries is None or key.tries.count is None:
+            raise SpecError("a card needs to know the number of tries", file=f"{application}.toml", table=key.id)
+        full = key.tries.count
+        if (application, key.id) in self.who.unset:
+            return KeyState(tries_full=full)
+        if key.secret == _CODE_A:
+            value = self.who.my_number
+        elif key.secret == _CODE_B and self.expiry is not None:
+            value = verification_code_b(self.birth, self.expiry, self.who.security_code)
+        else:
+            value = self.who.pins.get((application, key.id), "")
+        if not value:
+            raise SpecError("a PIN is neither given nor unset", file=f"{self.who.id}.toml", table=f"pins.{application}")
+        return KeyState(secret=value.encode("ascii"), tries_left=full, tries_full=full)
+
+    def _private(self, application: str, key: KeySpec) -> KeyState | None:
+        role = self.who.profile.roles.get((application, key.id)) if self.who.profile is not None else None
+        if role is None or (role == Purpose.SIGNATURE and not self.signs):
+            return None
+        numbers = self._rsa(role).private_numbers()
+        return KeyState(private=PrivateKey(numbers.p, numbers.q))
+
+    def _rsa(self, role: str) -> rsa.RSAPrivateKey:
+        if role not in self._keys:
+            self._keys[role] = self.pki.pool.for_persona(self.who.seed, role, fresh=self._fresh)
+        return self._keys[role]
+
+    # --- files --------------------------------------------------------------------------------------------------------
+
+    def _files(self, application: ApplicationSpec) -> dict[str, FileState]:
+        values = {name: self._values(application, file) for name, file in application.files.items()}
+        octets: dict[str, bytes] = {}
+        files: dict[str, FileState] = {}
+        for name, file in application.files.items():
+            declared = self._declared.get((application.id, name))
+            if declared is not None and declared.octets is not None:
+                octets[name] = declared.octets
+            elif file.structure is Structure.RECORDS:
+                if records := self._records(application, file, declared):
+                    files[name] = FileState(records=records)
+            elif file.structure is Structure.UNKNOWN:
+                if self.who.profile is not None:
+                    files[name] = FileState()
+            elif values[name]:
+                octets[name] = self._encode(application, file, values[name])
+        self._seal(application, values, octets)
+        files.update(
+            {name: FileState(octets=self._filled(application.id, name, data)) for name, data in octets.items()}
+        )
+        return {name: files[name] for name in application.files if name in files}
+
+    def _filled(self, application: str, name: str, data: bytes) -> bytes:
+        declared = self._declared.get((application, name))
+        return data + b"\xff" * declared.filler if declared is not None else data
+
+    def _records(
+        self, application: ApplicationSpec, file: FileSpec, declared: DeclaredFile | None
+    ) -> tuple[bytes, ...]:
+        if declared is not None:
+            return declared.records
+        if self.who.profile is None:
+            return ()
+        made = self._made(application.id, file.id)
+        return tuple(
+            encode(application.layouts[record.layout], made)
+            for record in sorted(file.records, key=lambda record: record.number)
+        )
+
+    def _encode(self, application: ApplicationSpec, file: FileSpec, values: Mapping[str, Value]) -> bytes:
+        layout = application.layout_of(file.id)
+        if layout is None:
+            raise SpecError("values need a layout", file=application.source_file, table=file.id)
+        return encode(layout, values, size=file.size)
+
+    def _values(self, application: ApplicationSpec, file: FileSpec) -> dict[str, Value]:
+        """Values of the file's fields as far as they do not depend on other files; empty: the card has no such file."""
+        declared = self._declared.get((application.id, file.id))
+        layout = application.layout_of(file.id) if file.layout else None
+        values: dict[str, Value] = {}
+        if self.who.profile is not None:
+            values.update(self._made(application.id, file.id))
+        if declared is not None and layout is not None:
+            values.update(_typed(layout, declared.values))
+        if values and layout is not None:
+            for name in self._sealed(application, file.id):
+                values.setdefault(name, bytes(_length(layout, name)))
+        return values
+
+    def _sealed(self, application: ApplicationSpec, file: str) -> list[str]:
+        """Fields of the file that are digests, or signatures of the municipality."""
+        digests = [digest.field for digest in application.digests.values() if digest.file == file]
+        return digests + [signature.field for signature in _own_signatures(application) if signature.file == file]
+
+    def _seal(
+        self, application: ApplicationSpec, values: dict[str, dict[str, Value]], octets: dict[str, bytes]
+    ) -> None:
+        """Fill in the digests, then the signatures, as the spec says what they cover."""
+        for digest in application.digests.values():
+            if not values.get(digest.file) or digest.of_file not in octets:
+                continue
+            layout = application.layout_of(digest.of_file)
+            if layout is None:
+                raise SpecError("a digest needs a layout", file=application.source_file, table=digest.id)
+            covered = digest_input(decode(layout, octets[digest.of_file]), part=digest.part, after=digest.after)
+            values[digest.file][digest.field] = hashlib.new(digest.algorithm, covered).digest()
+            octets[digest.file] = self._encode(application, application.files[digest.file], values[digest.file])
+        for signature in _own_signatures(application):
+            if not values.get(signature.file):
+                continue
+            file = application.files[signature.file]
+            layout = application.layouts[file.layout]
+            record = decode(layout, octets[signature.file])
+            parts = record.contents if signature.values else record.objects
+            covered = b"".join(parts[name] for name in signature.covers[0])
+            values[file.id][signature.field] = self.pki.sign_record(covered, self.who.municipality)
+            octets[file.id] = self._encode(application, file, values[file.id])
+
+    # --- which value belongs where ------------------------------------------------------------------------------------
+
+    def _made(self, application: str, file: str) -> dict[str, Value]:
+        """What this card says in that file; empty when the values are declared, or when it has no such file."""
+        who = self.who
+        match application, file:
+            case "common", "card_information" if self.expiry is not None:
+                return {"serial": who.serial, "municipality": who.municipality, "expiry": self.expiry}
+            case "input_support", "my_number":
+                return {"my_number": who.my_number}
+            case "input_support", "basic_four":
+                return {
+                    "name": who.name,
+                    "address": who.address,
+                    "birth_date": f"{self.birth:%Y%m%d}",
+                    "sex": who.sex,
+                }
+            case "input_support", "cv_certificate":
+                layout = self.spec[application].layouts[self.spec[application].files[file].layout]
+                ready = self.pki.cv_certificate(application=application, municipality=who.municipality)
+                return dict(decode(layout, ready).values)
+            case "input_support", "application_information":
+                # What the 128 bytes are is not known (card.md §2.1): 32 of the card's own, then FF.
+                own = hashlib.sha256(f"{who.seed}\0{file}".encode()).digest()
+                key_id = self.pki.holder_key_id(application, who.municipality)
+                return {"key_id": key_id, "unknown": own + b"\xff" * 96}
+            case "input_support", "session_public_key":
+                return self._public("session")
+            case "input_support", "application_public_key":
+                return self._public("input_support")
+            case "input_support", "record_signature":
+                return {name: bytes(32) for name in ("my_number_digest", "basic_four_digest")}
+            case "jpki", "token_information":
+                return {"serial_number": who.token_serial}
+            case "jpki", "certificate_availability":
+                return {
+                    "sign_certificate": self._availability(self.signs),
+                    "auth_certificate": self._availability(True),
+                }
+            case "jpki", "sign_certificate" if self.signs:
+                return {"certificate": self._certificate(Purpose.SIGNATURE)}
+            case "jpki", "auth_certificate":
+                return {"certificate": self._certificate(Purpose.AUTHENTICATION)}
+            case "jpki", "sign_ca_certificate":
+                return {"certificate": self.pki.ca(Purpose.SIGNATURE, self.now).certificate}
+            case "jpki", "auth_ca_certificate":
+                return {"certificate": self.pki.ca(Purpose.AUTHENTICATION, self.now).certificate}
+            case _:
+                return {}
+
+    def _public(self, role: str) -> dict[str, Value]:
+        numbers = self._rsa(role).public_key().public_numbers()
+        return {"exponent": numbers.e.to_bytes(3, "big"), "modulus": numbers.n.to_bytes(_RSA_2048, "big")}
+
+    def _availability(self, present: bool) -> str:
+        """The code of ``present`` or ``absent``, as the spec has it."""
+        wanted = "present" if present else "absent"
+        layout = self.spec["jpki"].layouts["certificate_availability"]
+        return next(code for field in layout.fields for code, meaning in field.values.items() if meaning == wanted)
+
+    def _certificate(self, purpose: Purpose) -> bytes:
+        who = self.who
+        person = CertifiedPerson(
+            who.name, who.address, self.birth, who.sex, who.name_substitutes, who.address_substitutes
+        )
+        key = self._rsa(str(purpose)).public_key()
+        # Nobody keeps a register of serial numbers here: key and moment make one, so another issue has another number.
+        seed = f"{key.public_numbers().n:x}\0{self.now.timestamp():.0f}".encode()
+        serial = _SERIAL_BASE + int.from_bytes(hashlib.sha256(seed).digest()[:3], "big")
+        return self.pki.issue(
+            purpose,
+            person,
+            key,
+            issued_at=self.now,
+            serial=serial,
+            municipality=who.municipality,
+            card_expiry=self.expiry,
+        )
+
+
+def _own_signatures(application: ApplicationSpec) -> list[SignatureSpec]:
+    """Signatures that the municipality's record key makes, the one that a CV certificate of the card certifies.
+
+    Raises:
+        SpecError: one joins the digests of several groups, which no application here has.
+    """
+    own = [signature for signature in application.signatures.values() if signature.signer.startswith("file:")]
+    for signature in own:
+        if len(signature.covers) != 1:
+            raise SpecError("only one group of fields can be signed", file=application.source_file, table=signature.id)
+    return own
+
+
+def _field(layout: LayoutSpec, name: str) -> FieldSpec:
+    for field in layout.walk():
+        if field.name == name:
+            return field
+    raise SpecError("the layout has no such field", file="", table=f"{layout.id}.{name}")
+
+
+def _length(layout: LayoutSpec, name: str) -> int:
+    return _field(layout, name).length or 0
+
+
+def _typed(layout: LayoutSpec, values: Mapping[str, str | int]) -> dict[str, Value]:
+    """Declared values as the codec wants them: hex becomes bytes where the field is bytes."""
+    typed: dict[str, Value] = {}
+    for name, value in values.items():
+        if _field(layout, name).type is FieldType.BYTES and isinstance(value, str):
+            try:
+                typed[name] = bytes.fromhex(value)
+            except ValueError:
+                raise SpecError("a value must be hex", file="", table=f"{layout.id}.{name}") from None
+        else:
+            typed[name] = value
+    return typed

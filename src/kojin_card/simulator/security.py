@@ -1,0 +1,144 @@
+"""The security state of the card: what is selected, what was verified, the counters. The one place that decides access.
+
+Selection and verified keys are volatile; secrets and counters are in the persistent memory. A try is spent in memory
+before the comparison, so that no cut of the power can win one (ARCHITECTURE §8).
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kojin_card.iso7816.status import SW
+from kojin_card.spec.model import ChangeCommand, FileSpec, KeyKind, KeySpec, SecretFormat
+
+if TYPE_CHECKING:
+    from kojin_card.simulator.memory import Memory
+    from kojin_card.simulator.state import CardState, KeyState
+    from kojin_card.spec.access import Access
+
+_TRIES_LEFT = 0x63C0
+
+
+class Refused(Exception):
+    """The command ends with this status word. Never leaves the card."""
+
+    def __init__(self, sw: int) -> None:
+        self.sw = sw
+        super().__init__(f"{sw:04X}")
+
+
+class Security:
+    """Selection, verified keys and counters of one card.
+
+    Attributes:
+        application: id of the current application, or None.
+        ef: the current file or key, or None.
+    """
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self.application: str | None = None
+        self.ef: FileSpec | KeySpec | None = None
+        self._verified: set[str] = set()
+
+    def forget(self) -> None:
+        """Reset or power loss: nothing is selected and nothing verified."""
+        self.application = None
+        self.ef = None
+        self._verified.clear()
+
+    def select(self, application: str) -> None:
+        """An application becomes current; what was verified is lost (card.md §4.10: for the same one, a knob)."""
+        if not (self._memory.state.knobs.reselect_keeps_state and application == self.application):
+            self._verified.clear()
+        self.application = application
+        self.ef = None
+
+    def require(self, rule: Access | None) -> None:
+        """The access decision; no rule means never.
+
+        Raises:
+            Refused: 6982.
+        """
+        if rule is None or not rule.allows({f"key:{key}" for key in self._verified}):
+            raise Refused(SW.SECURITY_NOT_SATISFIED)
+
+    def tries(self, key: KeySpec) -> int:
+        """Status word of the empty VERIFY: 63Cx, which costs nothing (card.md §4.3).
+
+        Raises:
+            Refused: 6981, the key is not one that is verified; 6581, the card file was taken away.
+        """
+        content = self._counted(key)
+        when_verified = self._memory.state.knobs.empty_verify_when_verified
+        if key.id in self._verified and when_verified is not None:
+            return when_verified
+        return _TRIES_LEFT | content.tries_left
+
+    def verify(self, key: KeySpec, value: bytes) -> int:
+        """Status word of VERIFY: 9000, 63Cx, or blocked. A wrong value also ends what an earlier right one had opened.
+
+        A value of impossible length is a wrong value and costs a try (no source says otherwise).
+
+        Raises:
+            Refused: 6981, the key is not one that is verified; 6581, the try could not be recorded.
+        """
+        content = self._counted(key)
+        self._verified.discard(key.id)
+        if content.tries_left <= 0:
+            return self._memory.state.knobs.blocked_sw
+        spent = replace(content, tries_left=content.tries_left - 1)
+        self._commit(self._with(key, spent))
+        if content.secret is None or not hmac.compare_digest(content.secret, value):
+            return _TRIES_LEFT | spent.tries_left
+        self._commit(self._with(key, replace(content, tries_left=content.tries_full)))
+        self._verified.add(key.id)
+        return SW.OK
+
+    def change(self, key: KeySpec, value: bytes, command: ChangeCommand) -> int:
+        """Replace the secret: 9000, or 6A80 for a value that is not of the key's form (assumption: card.md §13).
+
+        Raises:
+            Refused: 6981, 6982 (not verified, or this command never changes this key), 6581.
+        """
+        content = self._counted(key)
+        change = key.change
+        self.require(change.after if change is not None and change.command is command else None)
+        if content.secret is None:
+            raise Refused(SW.SECURITY_NOT_SATISFIED)
+        if key.format is None or not has_form(value, key.format):
+            return SW.WRONG_DATA
+        self._commit(self._with(key, replace(content, secret=value, tries_left=content.tries_full)))
+        return SW.OK
+
+    def _counted(self, key: KeySpec) -> KeyState:
+        """Content of a key that VERIFY knows: a PIN, or the reference that is blocked on every card (card.md §2.1)."""
+        if self.application is None or not (key.kind is KeyKind.PIN or key.issued_blocked):
+            raise Refused(SW.WRONG_FILE_STRUCTURE)
+        try:
+            self._memory.require_present()  # a counter that may stand otherwise elsewhere is not told
+        except OSError:
+            raise Refused(SW.MEMORY_FAILURE) from None
+        return self._memory.state.key(self.application, key.id)
+
+    def _with(self, key: KeySpec, content: KeyState) -> CardState:
+        return self._memory.state.with_key(self.application or "", key.id, content)
+
+    def _commit(self, state: CardState) -> None:
+        try:
+            self._memory.commit(state)
+        except OSError:
+            raise Refused(SW.MEMORY_FAILURE) from None
+
+
+def has_form(value: bytes, form: SecretFormat) -> bool:
+    """Whether a new secret has the length and characters of its reference (card.md §3)."""
+    if not form.minimum <= len(value) <= form.maximum:
+        return False
+    digits, letters = b"0123456789", b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    if set(value) - set(digits if form.charset == "digits" else digits + letters):
+        return False
+    classes = {"digit": digits, "letter": letters}
+    return all(set(value) & set(classes[name]) for name in form.requires)

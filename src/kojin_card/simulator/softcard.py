@@ -1,0 +1,134 @@
+"""The software card as a connection: what a client, a test or a virtual reader holds in its hand."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from kojin_card.errors import CardRemoved
+from kojin_card.simulator.cardfile import CardFile, create_card_file
+from kojin_card.simulator.chip import Chip
+from kojin_card.simulator.memory import VolatileMemory
+from kojin_card.spec.load import load_card_spec
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from kojin_card.simulator.memory import Memory
+    from kojin_card.simulator.state import CardState
+    from kojin_card.spec.model import CardSpec
+
+
+class SoftCard:
+    """A card in power. Use one of the class methods; as a context manager it is closed at the end.
+
+    One command at a time: threads wait for each other, as at a card's contacts.
+
+    Attributes:
+        description: what a prompt shows of it.
+    """
+
+    def __init__(
+        self,
+        memory: Memory,
+        description: str,
+        *,
+        spec: CardSpec | None = None,
+        random: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        self.description = description
+        self._memory = memory
+        self._lock = threading.Lock()
+        self._closed = False
+        self._chip = Chip(load_card_spec() if spec is None else spec, memory, random)
+
+    @classmethod
+    def in_memory(
+        cls,
+        state: CardState,
+        *,
+        spec: CardSpec | None = None,
+        random: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> Self:
+        """A card that is gone when the object is."""
+        return cls(VolatileMemory(state), f"software card ({state.persona})", spec=spec, random=random)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], *, wait_seconds: float = 5.0) -> Self:
+        """The card in a file, which stays locked until :meth:`close`.
+
+        Raises:
+            InputError: no card file, one that is damaged, or one of several names (hard links).
+            CardFileBusy: another process still held it after ``wait_seconds``.
+        """
+        spec = load_card_spec()
+        return cls(CardFile(Path(path), spec, wait_seconds=wait_seconds), Path(path).name, spec=spec)
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str], state: CardState) -> Self:
+        """Write a new card file and open it.
+
+        Raises:
+            InputError: there is already something of that name, or it cannot be written there.
+        """
+        spec = load_card_spec()
+        create_card_file(Path(path), state, spec)
+        return cls(CardFile(Path(path), spec, wait_seconds=5.0), Path(path).name, spec=spec)
+
+    @property
+    def state(self) -> CardState:
+        """Everything persistent, as it is now."""
+        return self._memory.state
+
+    @property
+    def atr(self) -> bytes:
+        """Answer to reset (card.md §5)."""
+        return self._memory.state.atr
+
+    def transmit(self, command: bytes) -> bytes:
+        """The answer to a command: data and status word. Whatever comes in, it answers and does not raise.
+
+        What the answer depends on is on disk before it is returned.
+
+        Raises:
+            CardRemoved: after :meth:`close`, as from a reader without a card; in a forked process, for a card in a
+                file: what is in its memory would be a second card.
+        """
+        with self._lock:
+            if self._closed:
+                raise CardRemoved("the software card was closed", operation="transmit")
+            with contextlib.suppress(OSError):  # a card file that was taken away: the chip answers for itself
+                self._memory.require_present()
+            return self._chip.process(bytes(command))
+
+    def reset(self) -> None:
+        """Warm reset: the security state is gone."""
+        with self._lock:
+            self._chip.reset()
+
+    def power_off(self) -> None:
+        """Power loss and, with the next command, power again: the security state is gone, nothing else."""
+        self.reset()
+
+    def close(self) -> None:
+        """Let go of the card file. Closing twice does no harm."""
+        with self._lock:
+            self._closed = True
+            self._chip.reset()
+            self._memory.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"SoftCard({self.description!r})"

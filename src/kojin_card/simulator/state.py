@@ -1,0 +1,115 @@
+"""What a software card is, as frozen values: everything that outlives a power cut, and the settings of its behaviour.
+
+The security status (what was verified, what is selected) is not here: it lives in :mod:`.security` and dies with the
+power. Contents are keyed by the ids of the applet specs; a file or key without an entry is not on the card.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from kojin_card.errors import UsageError
+from kojin_card.iso7816.status import SW
+
+MAX_COUNTER = 15  # what 63Cx can say
+
+
+@dataclass(frozen=True, slots=True)
+class Knobs:
+    """Behaviour on which public sources disagree, or that differs between chips (card.md §12, §13).
+
+    Attributes:
+        blocked_sw: what VERIFY with data answers when no try is left: 6984 (measured) or 6983 (ISO).
+        reselect_keeps_state: SELECT of the application that is current already keeps what was verified (card.md
+            §4.10). Any other application clears it all the same.
+        empty_verify_when_verified: what the empty VERIFY of a verified key answers: None is 63Cx as always (pcsc.md
+            P2), 9000 is the way of ISO ("some cards", card.md §4.3).
+    """
+
+    blocked_sw: int = SW.REFERENCE_DATA_BLOCKED
+    reselect_keeps_state: bool = False
+    empty_verify_when_verified: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.blocked_sw not in (SW.REFERENCE_DATA_BLOCKED, SW.AUTH_METHOD_BLOCKED):
+            raise UsageError("blocked_sw is 6984 or 6983")
+        if type(self.reselect_keeps_state) is not bool:
+            raise UsageError("reselect_keeps_state is true or false")
+        if self.empty_verify_when_verified not in (None, SW.OK):
+            raise UsageError("empty_verify_when_verified is 9000 or nothing")
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateKey:
+    """An RSA private key as its two primes; everything else follows from them (e = 65537)."""
+
+    p: int = field(repr=False)
+    q: int = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """The content of a working file.
+
+    Attributes:
+        octets: of a transparent file: every physical byte, filler included; None when nobody knows the content.
+        records: of a record file: record n stands at place n - 1.
+    """
+
+    octets: bytes | None = field(default=None, repr=False)
+    records: tuple[bytes, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyState:
+    """The content of an internal file.
+
+    Attributes:
+        secret: what VERIFY compares with; None for keys, and for a reference that has no value (it is blocked).
+        tries_left: how many wrong values in a row are still compared.
+        tries_full: what success restores.
+        private: the key that ``80 2A`` uses.
+    """
+
+    secret: bytes | None = field(default=None, repr=False)
+    tries_left: int = 0
+    tries_full: int = 0
+    private: PrivateKey | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationState:
+    """Files and keys of one application, by the ids of its spec."""
+
+    files: Mapping[str, FileState]
+    keys: Mapping[str, KeyState]
+
+
+@dataclass(frozen=True, slots=True)
+class CardState:
+    """Every persistent byte of a card.
+
+    Attributes:
+        persona: id of the persona it was made from.
+        issued_at: when it was made.
+        atr: answer to reset.
+        applications: by the ids of the applet specs.
+    """
+
+    persona: str
+    issued_at: datetime
+    atr: bytes
+    applications: Mapping[str, ApplicationState] = field(repr=False)
+    knobs: Knobs = Knobs()
+
+    def key(self, application: str, key: str) -> KeyState:
+        """The content of a key that is on the card."""
+        return self.applications[application].keys[key]
+
+    def with_key(self, application: str, key: str, content: KeyState) -> CardState:
+        """The same card with another content of one key."""
+        old = self.applications[application]
+        new = replace(old, keys={**old.keys, key: content})
+        return replace(self, applications={**self.applications, application: new})

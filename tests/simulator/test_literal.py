@@ -1,0 +1,106 @@
+"""The software card against the table of literal APDUs: every command and status word that a terminal can provoke.
+
+The bytes are typed from the facts; neither the specs nor the client take part. The completeness tests below say which
+commands, status words and key references the table must cover, so that a row cannot quietly go missing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from simulator import rows_files, rows_keys, rows_protocol
+from support import Row, talk
+
+ROWS: tuple[Row, ...] = rows_files.ROWS + rows_keys.ROWS + rows_protocol.ROWS
+
+#: What the facts let a terminal provoke: instruction (class 80 told apart) -> status words that some row must pin down.
+MUST_COVER = {
+    "00A4": {"9000", "6A82", "6A86", "6986", "6700", "6881"},
+    "00B0": {"9000", "6B00", "6982", "6981", "6986", "6A82", "6881"},
+    "00B2": {"9000", "6A83", "6981", "6986", "6A82"},
+    "0020": {"9000", "63C0", "63C1", "63C2", "63C3", "63C5", "63CA", "6984", "6983", "6986", "6A86", "6700", "6881"},
+    "0024": {"9000", "6982", "6986"},
+    "8032": {"9000", "6982"},
+    "802A": {"9000", "6982", "6986", "6A86", "6881"},
+    "0084": {"9000", "6985", "6A86"},
+}
+#: Words that belong to no one command (card.md §4.7, §4.9).
+MUST_COVER_ANYWHERE = {"6D00", "6E00", "6881", "6882", "6987", "69FC", "6700"}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_row(row: Row, soft_card: Callable[..., Any]) -> None:
+    talk(soft_card(row.persona, **dict(row.knobs)), *row.talk)
+
+
+def test_the_names_of_the_rows_are_unique() -> None:
+    names = [row.name for row in ROWS]
+    assert len(names) == len(set(names)), sorted(name for name in names if names.count(name) > 1)
+
+
+def test_every_row_cites_a_fact_or_says_that_there_is_none() -> None:
+    for row in ROWS:
+        assert any(word in row.fact for word in ("card.md §", "pcsc.md", "silent", "brief", "no source", "no fact")), (
+            row
+        )
+
+
+def test_the_table_covers_every_command_and_status_word() -> None:
+    seen: defaultdict[str, set[str]] = defaultdict(set)
+    for row in ROWS:
+        for step in row.steps():
+            if step.kind != "send":
+                continue
+            command = step.command
+            # The logical channel is no part of the instruction's name.
+            cla = "80" if command.startswith("8") else "00"
+            if len(step.answers) == 1 and "?" not in step.answers[0][-4:]:
+                seen[cla + command[2:4]].add(step.answers[0][-4:])
+    missing = {ins: sorted(words - seen[ins]) for ins, words in MUST_COVER.items() if words - seen[ins]}
+    assert not missing
+    assert set().union(*seen.values()) >= MUST_COVER_ANYWHERE
+
+
+def test_the_table_covers_every_scheme_of_the_signature_command_with_every_form_of_p2() -> None:
+    seen = {
+        (step.command[4:6], step.command[6:8])
+        for row in ROWS
+        for step in row.steps()
+        if step.command.startswith("802A") and step.answers[0].endswith("9000")
+    }
+    schemes = {p1 for p1, _ in seen}
+    assert schemes == {"00", "01", "02", "03", "04", "05"}
+    for key in ("97", "9A"):
+        assert {p1 for p1, p2 in seen if p2 == key} == schemes
+    assert {p2 for _, p2 in seen} == {"80", "97", "9A", "00"}
+
+
+def test_the_table_covers_every_secret() -> None:
+    verified = {step.command[6:8] for row in ROWS for step in row.steps() if step.command.startswith("0020")}
+    assert verified >= {"80", "98", "9B", "91", "92", "94", "95", "9C"}  # card.md §4.3, §2.1, §2.4
+
+
+def test_an_answer_always_has_a_status_word(soft_card: Callable[..., Any]) -> None:
+    # pcsc.md P9, P10: the reader's driver takes an empty answer for card removal, and hangs without one.
+    card = soft_card()
+    for command in (b"", b"\x00", b"\xff" * 4, b"\x00" * 5, b"\x00\xa4\x04\x0c" + b"\xff" * 300, bytes(70000)):
+        assert 2 <= len(card.transmit(command)) <= 65538
+
+
+def test_a_card_says_which_atr_it_has(soft_card: Callable[..., Any]) -> None:
+    published = {
+        "3BE000FF8131FE4514",
+        "3BDA13FF8131FB468012392F31C173C601C03B",
+        "3BC5FF8131FB458073C6010000",
+        "3BF59100FF918171FE400042000100D1D6",
+        "3BF59100FF918171FE4000420001B3A115",
+        "3B888001000005E0B381A1007F",
+        "3B888001000041E0B381A1003B",
+        "3B888001004B51FF0081D100BC",
+        "3B888001004B51FFB381D1000F",
+    }  # card.md §5
+    assert soft_card().atr.hex().upper() in published
