@@ -1,3 +1,167 @@
-"""kojin_card: the Individual Number Card (個人番号カード) and its public personal authentication (JPKI)."""
+"""kojin_card: read, sign, authenticate and verify with Japan's Individual Number Card (個人番号カード) and its JPKI.
 
+Every name is loaded when it is first used: ``import kojin_card`` costs no more than the standard library, and a
+verifier on a server never loads anything that drives a card.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kojin_card import errors
+    from kojin_card.applications import BasicFour, CardInformation, Sex, Token, TokenKind, verification_code_b
+    from kojin_card.authn import AuthenticationProof, Challenge
+    from kojin_card.card import Card, connect
+    from kojin_card.channel import CardChannel, PinStatus
+    from kojin_card.errors import (
+        AccessDenied,
+        AmbiguousCard,
+        Cancelled,
+        CardError,
+        CardFileBusy,
+        CardRemoved,
+        DecodeError,
+        InputError,
+        KojinError,
+        MissingExtra,
+        NoCard,
+        NoReader,
+        NotOnCard,
+        PinBlocked,
+        PinRejected,
+        PinReserve,
+        SecretFormatError,
+        SecretUnavailable,
+        SignatureMismatch,
+        SpecError,
+        TransportError,
+        TrustError,
+        UnexpectedAnswer,
+        UnprovenRefused,
+        UsageError,
+        VerdictError,
+    )
+    from kojin_card.secret import CallablePinSource, PinSource, Secret
+    from kojin_card.signing import CallableSigner, PdfForm, Signer, sign_cms, sign_pdf, sign_raw
+    from kojin_card.transport.base import Connection
+    from kojin_card.transport.link import Exchange
+    from kojin_card.verdict import Indication, SubIndication, Verdict
+    from kojin_card.verification import Verifier
+
+#: The version of the distribution; a test holds it against pyproject.toml (importlib.metadata would cost every start).
 __version__ = "0.1.0"
+
+_HOMES = {
+    "applications": ("BasicFour", "CardInformation", "Sex", "Token", "TokenKind", "verification_code_b"),
+    "authn": ("AuthenticationProof", "Challenge"),
+    "card": ("Card", "connect"),
+    "channel": ("CardChannel", "PinStatus"),
+    "errors": (
+        "AccessDenied",
+        "AmbiguousCard",
+        "Cancelled",
+        "CardError",
+        "CardFileBusy",
+        "CardRemoved",
+        "DecodeError",
+        "InputError",
+        "KojinError",
+        "MissingExtra",
+        "NoCard",
+        "NoReader",
+        "NotOnCard",
+        "PinBlocked",
+        "PinRejected",
+        "PinReserve",
+        "SecretFormatError",
+        "SecretUnavailable",
+        "SignatureMismatch",
+        "SpecError",
+        "TransportError",
+        "TrustError",
+        "UnexpectedAnswer",
+        "UnprovenRefused",
+        "UsageError",
+        "VerdictError",
+    ),
+    "secret": ("CallablePinSource", "PinSource", "Secret"),
+    "signing": ("CallableSigner", "PdfForm", "Signer", "sign_cms", "sign_pdf", "sign_raw"),
+    "transport.base": ("Connection",),
+    "transport.link": ("Exchange",),
+    "verdict": ("Indication", "SubIndication", "Verdict"),
+    "verification": ("Verifier",),
+}
+
+__all__ = [
+    "AccessDenied",
+    "AmbiguousCard",
+    "AuthenticationProof",
+    "BasicFour",
+    "CallablePinSource",
+    "CallableSigner",
+    "Cancelled",
+    "Card",
+    "CardChannel",
+    "CardError",
+    "CardFileBusy",
+    "CardInformation",
+    "CardRemoved",
+    "Challenge",
+    "Connection",
+    "DecodeError",
+    "Exchange",
+    "Indication",
+    "InputError",
+    "KojinError",
+    "MissingExtra",
+    "NoCard",
+    "NoReader",
+    "NotOnCard",
+    "PdfForm",
+    "PinBlocked",
+    "PinRejected",
+    "PinReserve",
+    "PinSource",
+    "PinStatus",
+    "Secret",
+    "SecretFormatError",
+    "SecretUnavailable",
+    "Sex",
+    "SignatureMismatch",
+    "Signer",
+    "SpecError",
+    "SubIndication",
+    "Token",
+    "TokenKind",
+    "TransportError",
+    "TrustError",
+    "UnexpectedAnswer",
+    "UnprovenRefused",
+    "UsageError",
+    "Verdict",
+    "VerdictError",
+    "Verifier",
+    "__version__",
+    "connect",
+    "errors",
+    "sign_cms",
+    "sign_pdf",
+    "sign_raw",
+    "verification_code_b",
+]
+
+if not TYPE_CHECKING:  # a type checker must see the names above and nothing else
+
+    def __getattr__(name: str) -> object:
+        from importlib import import_module
+
+        if name == "errors":
+            return import_module(f"{__name__}.errors")
+        for home, names in _HOMES.items():
+            if name in names:
+                return getattr(import_module(f"{__name__}.{home}"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

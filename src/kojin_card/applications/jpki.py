@@ -1,0 +1,269 @@
+"""公的個人認証AP: certificates, signing and authenticating (card.md §2.6, §4.4)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal
+
+from kojin_card.applications.base import Driver
+from kojin_card.authn import AuthenticationProof
+from kojin_card.errors import (
+    CardError,
+    DecodeError,
+    NotOnCard,
+    PinBlocked,
+    SignatureMismatch,
+    UnexpectedAnswer,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from kojin_card.authn import Challenge
+    from kojin_card.channel import PinArgument
+
+CertificateRole = Literal["auth", "sign", "auth-ca", "sign-ca"]
+
+
+class TokenKind(StrEnum):
+    """What carries the application, told by the label of EF 0006."""
+
+    INDIVIDUAL_NUMBER_CARD = "individual_number_card"
+    RESIDENT_REGISTRY_CARD = "resident_registry_card"
+    ANDROID = "android"
+    IPHONE = "iphone"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """EF 0006, as far as it says something. The serial number is hidden in ``repr``.
+
+    Attributes:
+        label: without its padding.
+        serial_number: of the token, not of the card.
+    """
+
+    kind: TokenKind
+    label: str
+    manufacturer: str
+    model: str
+    serial_number: str = field(repr=False)
+    hardware_version: str
+    firmware_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateAvailability:
+    """EF 0008: which certificates are on the card (a child under 15 has no signature certificate)."""
+
+    sign: bool
+    auth: bool
+
+
+class CardSigner:
+    """A key of the card behind its verified secret: what :mod:`kojin_card.signing` calls a signer.
+
+    It holds no secret. One verification serves many signatures, until another application is selected or the session
+    ends; then signing raises ``AccessDenied`` or ``TransportError``.
+    """
+
+    __slots__ = ("_ca", "_certificate", "_read_ca", "_sign")
+
+    def __init__(self, certificate: bytes, sign: Callable[[bytes], bytes], read_ca: Callable[[], bytes]) -> None:
+        self._certificate = certificate
+        self._sign = sign
+        self._read_ca = read_ca
+        self._ca: bytes | None = None
+
+    def __repr__(self) -> str:
+        return "CardSigner(***)"
+
+    @property
+    def certificate(self) -> bytes:
+        """The certificate of the key, DER."""
+        return self._certificate
+
+    @property
+    def issuer_certificate(self) -> bytes | None:
+        """The CA certificate on the card, DER; read when it is first asked for."""
+        if self._ca is None:
+            self._ca = self._read_ca()
+        return self._ca
+
+    def sign_digest_info(self, digest_info: bytes) -> bytes:
+        """RSASSA-PKCS1-v1_5 over ``digest_info`` (51 bytes for SHA-256): 256 bytes for RSA-2048. 1 APDU.
+
+        Raises:
+            AccessDenied: the card has forgotten the secret.
+        """
+        return self._sign(digest_info)
+
+
+@dataclass(frozen=True, slots=True)
+class _Role:
+    """The parts of one purpose: ids of the specs."""
+
+    key: str
+    secret: str
+    certificate: str
+    ca: str
+
+
+_AUTH = _Role("auth_key", "auth_pin", "auth_certificate", "auth_ca_certificate")
+_SIGN = _Role("sign_key", "sign_password", "sign_certificate", "sign_ca_certificate")
+
+
+class Jpki(Driver):
+    """Driver of 公的個人認証AP."""
+
+    application = "jpki"
+
+    def token(self) -> Token:
+        """What this is: an Individual Number Card, an old 住基カード, a smartphone. 2 APDUs, no secret.
+
+        Raises:
+            NotOnCard: no JPKI application. UnexpectedAnswer: malformed.
+        """
+        record = self._channel.record(self.application, "token_information")
+        label = record.text("label")
+        known = self._channel.spec[self.application].layouts["token_information"].walk()
+        meanings = next(spec.values for spec in known if spec.name == "label")
+        try:
+            kind = TokenKind(meanings.get(label, TokenKind.UNKNOWN))
+        except ValueError:
+            kind = TokenKind.UNKNOWN
+        return Token(
+            kind,
+            label,
+            record.text("manufacturer"),
+            record.text("model"),
+            record.text("serial_number"),
+            record.text("hardware_version"),
+            record.text("firmware_version"),
+        )
+
+    def availability(self) -> CertificateAvailability:
+        """Which certificates the card holds. 2 APDUs, no secret.
+
+        Raises:
+            NotOnCard: no JPKI application, or none that says it. UnexpectedAnswer: malformed.
+        """
+        record = self._channel.record(self.application, "certificate_availability")
+        fields = {spec.name: spec.values for spec in self._channel.spec[self.application].layouts[record.layout].walk()}
+        states = {name: fields[name][record.text(name)] for name in ("sign_certificate", "auth_certificate")}
+        return CertificateAvailability(states["sign_certificate"] == "present", states["auth_certificate"] == "present")
+
+    def certificate(self, role: CertificateRole, pin: PinArgument | None = None) -> bytes:
+        """A certificate of the card, DER.
+
+        Args:
+            role: ``auth`` 利用者証明用, ``sign`` 署名用, or the CA of either.
+            pin: the secret that opens it: the signature password for ``sign``; for ``auth`` only a smartphone wants
+                its PIN.
+
+        Raises:
+            AccessDenied: it needs its secret. NotOnCard: the card has no such certificate.
+            UsageError: an unknown role, or a secret for what is free.
+            UnexpectedAnswer: not a certificate.
+        """
+        places = {
+            "auth": (_AUTH.certificate, _AUTH),
+            "sign": (_SIGN.certificate, _SIGN),
+            "auth-ca": (_AUTH.ca, None),
+            "sign-ca": (_SIGN.ca, None),
+        }
+        if role not in places:
+            raise UsageError(f"no certificate {role!r}", operation="read a certificate")
+        file, owner = places[role]
+        if pin is not None and owner is None:
+            raise UsageError("a CA certificate needs no secret", operation="read a certificate")
+        with self._channel.transaction():
+            if pin is not None and owner is not None:
+                self._verify(owner, pin, look=True, reserve=1)
+            return self._read_certificate(file)
+
+    def signer(self, password: PinArgument, *, look: bool = True, reserve: int = 1) -> CardSigner:
+        """署名用: verify the password, read the certificate. SELECT + 2 VERIFY + the READs; a signature is 1 more.
+
+        Raises:
+            SecretFormatError, PinRejected, PinBlocked, PinReserve: as :meth:`CardChannel.verify`.
+            NotOnCard: the card has no signature certificate.
+        """
+        return self._signer(_SIGN, password, look, reserve)
+
+    def auth_signer(self, pin: PinArgument, *, look: bool = True, reserve: int = 1) -> CardSigner:
+        """利用者証明用: the same with the authentication key. For raw signatures only, never for documents."""
+        return self._signer(_AUTH, pin, look, reserve)
+
+    def authenticate(
+        self,
+        pin: PinArgument,
+        challenge: Challenge,
+        *,
+        look: bool = True,
+        reserve: int = 1,
+    ) -> AuthenticationProof:
+        """Answer a verifier's challenge with the authentication key. Show the holder its audience and purpose first.
+
+        Raises:
+            SignatureMismatch: what the card gave does not verify with its own certificate; no proof is made.
+            SecretFormatError, PinRejected, PinBlocked, PinReserve: as :meth:`CardChannel.verify`.
+        """
+        signer = self._signer(_AUTH, pin, look, reserve)
+        return AuthenticationProof.make(challenge, signer.certificate, _message_signer(signer))
+
+    def _signer(self, role: _Role, secret: PinArgument, look: bool, reserve: int) -> CardSigner:
+        with self._channel.transaction():
+            self._verify(role, secret, look=look, reserve=reserve)
+            certificate = self._read_certificate(role.certificate)
+
+        def sign(digest_info: bytes) -> bytes:
+            return self._channel.sign(self.application, role.key, digest_info)
+
+        return CardSigner(certificate, sign, lambda: self._read_certificate(role.ca))
+
+    def _verify(self, role: _Role, secret: PinArgument, *, look: bool, reserve: int) -> None:
+        """Verify; a card that never had the certificate (a child's) is told apart from one whose secret is blocked."""
+        try:
+            self._channel.verify(self.application, role.secret, secret, look=look, reserve=reserve)
+            return
+        except PinBlocked as blocked:
+            refused = blocked
+        try:
+            states = self.availability()
+            present = states.sign if role is _SIGN else states.auth
+        except CardError:
+            present = True  # a card that does not say so: what it said first stands
+        if present:
+            raise refused
+        raise NotOnCard("no such certificate on this card", operation=refused.operation, sw=refused.sw)
+
+    def _read_certificate(self, file: str) -> bytes:
+        return self._channel.record(self.application, file).octets("certificate")
+
+
+def _message_signer(signer: CardSigner) -> Callable[[bytes], bytes]:
+    """message -> RSASSA-PKCS1-v1_5 SHA-256 signature, checked with the certificate's key before it is given away."""
+
+    def sign(message: bytes) -> bytes:
+        from kojin_card.pki.algorithms import SHA256_DIGEST_INFO, Outcome, verify_sha256
+        from kojin_card.pki.certificate import Certificate
+
+        operation = "sign jpki/auth_key"
+        problem = ""
+        try:
+            certificate = Certificate.parse(signer.certificate)
+        except DecodeError as bad:
+            problem = bad.message
+        if problem:
+            raise UnexpectedAnswer(f"malformed certificate: {problem}", operation=operation, sw=0x9000)
+        digest = hashlib.sha256(message).digest()
+        signature = signer.sign_digest_info(SHA256_DIGEST_INFO + digest)
+        if verify_sha256(certificate.key, certificate.spki, signature, digest) is not Outcome.VALID:
+            raise SignatureMismatch("the answer does not verify with the certificate's key", operation=operation)
+        return signature
+
+    return sign

@@ -1,0 +1,150 @@
+"""The facade people import: ``connect()`` and :class:`Card`. It wires the rooms below and has no ideas of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from kojin_card.applications import Common, InputSupport, Jpki
+from kojin_card.channel import CardChannel
+from kojin_card.errors import KojinError, MissingExtra, UsageError
+from kojin_card.transport.base import Closable, Described
+
+if TYPE_CHECKING:
+    from os import PathLike
+    from types import TracebackType
+
+    from kojin_card.channel import PinStatus
+    from kojin_card.spec import CardSpec
+    from kojin_card.transport.base import Connection
+    from kojin_card.transport.link import Observer
+
+
+class Card:
+    """One card, one session; a context manager that resets the card and gives it back.
+
+    ``Card(connection)`` drives any object with ``transmit(command) -> answer``; :func:`connect` finds one.
+
+    Attributes:
+        channel: the low level, by the names of the specs.
+        common, input_support, jpki: the applications.
+
+    Args:
+        ours: only :func:`connect` sets it, for the software card: what rests on an assumption may then be done.
+        allow_unproven: the same for any card, on the caller's responsibility.
+        observer: is told every exchange, masked (:class:`~kojin_card.transport.link.Exchange`).
+        plain_select: never use short EF identifiers.
+        lang: ``ja`` or ``en``, for what a PIN source is told.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        ours: bool = False,
+        allow_unproven: bool = False,
+        observer: Observer | None = None,
+        plain_select: bool = False,
+        lang: str = "ja",
+        spec: CardSpec | None = None,
+    ) -> None:
+        self._connection = connection
+        self.channel = CardChannel(
+            connection,
+            spec=spec,
+            ours=ours,
+            allow_unproven=allow_unproven,
+            observer=observer,
+            plain_select=plain_select,
+            lang=lang,
+        )
+        self.common = Common(self.channel)
+        self.input_support = InputSupport(self.channel)
+        self.jpki = Jpki(self.channel)
+        self._closed = False
+
+    @property
+    def description(self) -> str:
+        """Which card this is, for prompts: reader and card, or the software card's file."""
+        connection = self._connection
+        return connection.description if isinstance(connection, Described) else type(connection).__name__
+
+    def pin_status(self) -> tuple[PinStatus, ...]:
+        """Every secret of every application that is known, with its tries left; costs none.
+
+        Raises:
+            TransportError: the connection failed. UnexpectedAnswer: the card gave an answer that is none.
+        """
+        return tuple(status for driver in (self.common, self.input_support, self.jpki) for status in driver.tries())
+
+    def close(self) -> None:
+        """Let the card forget what was verified, and give it back; may be called twice.
+
+        Raises:
+            TransportError: the card could not be reset: what was verified may still be open.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self.channel.reset()
+        finally:
+            self.channel.link.end()
+            if isinstance(self._connection, Closable):
+                self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            self.close()
+        except KojinError:
+            if error is None:  # else what went wrong first is what the caller must hear
+                raise
+
+
+def connect(
+    reader: str | None = None,
+    *,
+    simulator: str | PathLike[str] | None = None,
+    allow_unproven: bool = False,
+    observer: Observer | None = None,
+    plain_select: bool = False,
+    lang: str = "ja",
+) -> Card:
+    """Open a card.
+
+    Args:
+        reader: name of a reader.
+        simulator: file of a software card instead; made by ``kojin-card simulator new``.
+        allow_unproven, observer, plain_select, lang: see :class:`Card`.
+
+    Raises:
+        MissingExtra: this version has no support for readers yet.
+        UsageError: both a reader and a software card.
+        InputError: the file is no software card. CardFileBusy: another process holds it.
+    """
+    if simulator is None:
+        raise MissingExtra(
+            "this version opens software cards only (simulator=FILE); readers come with a later version",
+            operation="open a reader",
+            missing_ja="カードリーダー",
+            missing_en="card readers",
+        )
+    if reader is not None:
+        raise UsageError("a reader or a software card, not both", operation="open a card")
+    from kojin_card.simulator import SoftCard
+
+    return Card(
+        SoftCard.open(simulator),
+        ours=True,
+        allow_unproven=allow_unproven,
+        observer=observer,
+        plain_select=plain_select,
+        lang=lang,
+    )

@@ -1,0 +1,312 @@
+"""The card on a connection: what :class:`FileChannel` reads, and secrets and keys by the names of the specs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from kojin_card.channel.files import CURRENT_EF, FileChannel
+from kojin_card.channel.secrets import PinArgument, ask, checked_copy, names_of
+from kojin_card.errors import NotOnCard, PinBlocked, PinReserve, UnexpectedAnswer, UnprovenRefused, UsageError
+from kojin_card.iso7816.apdu import SHORT_LE_MAX, CommandApdu
+from kojin_card.iso7816.status import SW, tries_left
+from kojin_card.spec import ChangeCommand, EvidenceLevel, KeyKind
+from kojin_card.transport.answers import raise_for_sw
+
+if TYPE_CHECKING:
+    from kojin_card.secret import Secret
+    from kojin_card.spec import CardSpec, Evidence, KeySpec
+    from kojin_card.transport.base import Connection
+    from kojin_card.transport.link import Observer
+
+_VERIFY, _SIGN, _GET_CHALLENGE = 0x20, 0x2A, 0x84
+
+#: CLA INS P1 of the commands that replace a secret (card.md §4.3); P2 = 80, on the current EF: no other form is known
+_CHANGE = {
+    ChangeCommand.CHANGE_REFERENCE_DATA: (0x00, 0x24, 0x01),
+    ChangeCommand.CHANGE_KEY: (0x80, 0x32, 0x00),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PinStatus:
+    """What the card says of one secret without being given it.
+
+    Attributes:
+        application, key: ids of the specs.
+        secret: the name in ``--secrets`` files.
+        tries_left: None when the card does not count (6300), says that it is verified (9000), or has no such key.
+        tries: how many there are when none was spent; None when no source says.
+        present: whether the card has the key at all.
+    """
+
+    application: str
+    key: str
+    secret: str
+    name_ja: str
+    name_en: str
+    tries_left: int | None
+    tries: int | None
+    present: bool = True
+
+    @property
+    def blocked(self) -> bool:
+        """Whether no try is left."""
+        return self.tries_left == 0
+
+
+class CardChannel(FileChannel):
+    """One session with one card. Not for use by several threads at once.
+
+    Args:
+        spec: the applet specs; those of the package when left out.
+        ours: the card is our software card (``connect(simulator=)`` only): what rests on an ``assumption`` may be done.
+        allow_unproven: the same for any card, on the caller's responsibility (``--unproven``).
+        observer: is told every exchange, masked.
+        plain_select: never use short EF identifiers.
+        lang: ``ja`` or ``en``: the language in which a PIN source is told what it is asked for.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        spec: CardSpec | None = None,
+        ours: bool = False,
+        allow_unproven: bool = False,
+        observer: Observer | None = None,
+        plain_select: bool = False,
+        lang: str = "ja",
+    ) -> None:
+        super().__init__(connection, spec=spec, observer=observer, plain_select=plain_select)
+        self._unproven = ours or allow_unproven
+        self._lang = lang
+
+    # --- secrets ----------------------------------------------------------------------------------------------------
+
+    def tries_left(self, app: str, key: str) -> int | None:
+        """How many tries a secret has left; costs none (empty VERIFY, card.md §4.3).
+
+        Returns:
+            None when the card counts none (6300) or only says that the secret is verified (9000).
+
+        Raises:
+            NotOnCard: no such application or key.
+        """
+        spec = self._pin(app, key)
+        self._ensure(app)
+        return self._query(app, spec)[0]
+
+    def pin_status(self, app: str, key: str) -> PinStatus:
+        """As :meth:`tries_left`, with everything a person wants to see beside it; an absent key is told, not raised."""
+        try:
+            left = self.tries_left(app, key)
+        except NotOnCard:
+            return self.absent_pin(app, key)
+        return replace(self.absent_pin(app, key), tries_left=left, present=True)
+
+    def absent_pin(self, app: str, key: str) -> PinStatus:
+        """The status of a secret that this card does not have; nothing is sent."""
+        spec = self._pin(app, key)
+        total = spec.tries.count if spec.tries else None
+        return PinStatus(app, key, spec.secret, spec.name_ja, spec.name_en, None, total, present=False)
+
+    def verify(
+        self,
+        app: str,
+        key: str,
+        pin: PinArgument,
+        *,
+        look: bool = True,
+        reserve: int = 1,
+        label: str | None = None,
+    ) -> None:
+        """Show the card a secret.
+
+        Format first, then the counter, then (a source is asked, and) the secret, once. A card that says it has
+        verified this key already is believed and no secret goes out.
+
+        Args:
+            look: ask the counter before (one APDU); without it the reserve cannot be kept.
+            reserve: how many tries must remain even if the secret is wrong; 0 to allow the last one.
+            label: what a :class:`~kojin_card.secret.PinSource` is told instead of the spec's name.
+
+        Raises:
+            SecretFormatError: the card could never accept it; nothing was sent.
+            UnprovenRefused: the key reference rests on an assumption and this is a real card; nothing was sent.
+            PinBlocked: no try is left. PinReserve: too few are left; no try was spent.
+            PinRejected: wrong; ``tries_left`` says how many remain.
+        """
+        spec = self._pin(app, key)
+        operation = f"verify {app}/{key}"
+        self._prove(operation, spec.evidence)
+        if reserve < 0:
+            raise UsageError("reserve is 0 or more", operation=operation)
+        given = checked_copy(pin, spec, operation)
+        try:
+            with self.transaction():
+                self._ensure(app)
+                left: int | None = None
+                if look:
+                    left, verified = self._query(app, spec)
+                    if verified:
+                        self._state.verified.add(key)
+                        return
+                    self._guard(app, spec, operation, left, reserve)
+                if given is None:
+                    words = label or self._label(spec)
+                    given = ask(pin, spec, operation, name=spec.secret, label=words, tries_left=left)
+                self._ensure(app)  # a prompt may have looked at the card
+                self._send_secret(app, spec, given, operation)
+        finally:
+            if given is not None:
+                given.wipe()
+
+    def change(self, app: str, key: str, old: PinArgument, new: PinArgument, *, reserve: int = 1) -> None:
+        """Replace a secret: SELECT EF, look at the counter, VERIFY the old one, send the new one (card.md §4.3).
+
+        Raises:
+            SecretFormatError: one of them has not the form; nothing was sent.
+            UsageError: this secret cannot be changed by the holder.
+            UnprovenRefused, PinBlocked, PinReserve, PinRejected: as :meth:`verify`; the old secret stays.
+            UnexpectedAnswer: the card did not take the new one.
+        """
+        spec = self._pin(app, key)
+        operation = f"change {app}/{key}"
+        if spec.change is None or spec.change.command is ChangeCommand.NONE:
+            raise UsageError("the holder cannot change this secret", operation=operation)
+        self._prove(operation, spec.evidence, spec.change.evidence)
+        now: Secret | None = None
+        then: Secret | None = None
+        try:
+            now = checked_copy(old, spec, operation)
+            then = checked_copy(new, spec, operation)
+            with self.transaction():
+                self._ensure(app)
+                self._select_ef(spec, operation)
+                query = CommandApdu(0x00, _VERIFY, 0x00, CURRENT_EF)
+                left, _ = self._understand(app, spec, self.link.send(query, operation=operation).sw, operation)
+                self._guard(app, spec, operation, left, reserve)
+                if now is None:
+                    now = ask(old, spec, operation, name=spec.secret, label=self._label(spec), tries_left=left)
+                if then is None:
+                    name = f"new-{spec.secret}"
+                    then = ask(new, spec, operation, name=name, label=self._label(spec), tries_left=None)
+                self._ensure(app)
+                self._send_secret(app, spec, now, operation, plain=True)
+                cla, ins, p1 = _CHANGE[spec.change.command]
+                command = CommandApdu(cla, ins, p1, CURRENT_EF, then.reveal(), sensitive=True)
+                raise_for_sw(operation, self.link.send(command, operation=operation).sw, **names_of(app, spec))
+        finally:
+            for secret in (now, then):
+                if secret is not None:
+                    secret.wipe()
+
+    # --- using keys -------------------------------------------------------------------------------------------------
+
+    def sign(self, app: str, key: str, data: bytes, scheme: str = "verbatim") -> bytes:
+        """Let a private key of the card compute (card.md §4.4): 256 bytes for RSA-2048.
+
+        Args:
+            scheme: id of a scheme of the spec; ``verbatim`` pads ``data`` (a DigestInfo) as it is.
+
+        Raises:
+            AccessDenied: its PIN was not verified, or the card forgot it. NotOnCard: no such key.
+            UsageError: the key has no such scheme, or the data is too long or too short for it.
+            UnprovenRefused: key or scheme rest on an assumption and this is a real card.
+        """
+        operation = f"sign {app}/{key}"
+        application, spec = self._application(app), self._key(app, key)
+        if scheme not in spec.schemes:
+            raise UsageError(f"no signature scheme {scheme!r}", operation=operation)
+        how = application.schemes[scheme]
+        if not how.minimum <= len(data) <= how.maximum:
+            raise UsageError(f"the scheme signs {how.minimum} to {how.maximum} bytes", operation=operation)
+        self._prove(operation, spec.evidence, how.evidence)
+        self._ensure(app)
+        command = CommandApdu(0x80, _SIGN, how.p1, CURRENT_EF | spec.sfi, data, SHORT_LE_MAX)
+        if key == application.default_key:
+            command = CommandApdu(0x80, _SIGN, how.p1, 0x00, data, SHORT_LE_MAX)
+            answer = self.link.send(command, operation=operation, private_data=True)
+        else:
+            plain = CommandApdu(0x80, _SIGN, how.p1, CURRENT_EF, data, SHORT_LE_MAX)
+            answer = self._on_ef(spec, command, plain, operation, private_data=True)
+        raise_for_sw(operation, answer.sw)
+        if not answer.data:
+            raise UnexpectedAnswer("no signature came", operation=operation, sw=answer.sw)
+        return answer.data
+
+    def challenge(self, count: int) -> bytes:
+        """``count`` (1 to 256) random bytes from the card (GET CHALLENGE, card.md §4.2).
+
+        Raises:
+            UnexpectedAnswer: it gave another number of bytes.
+        """
+        operation = "get a challenge"
+        if not 1 <= count <= SHORT_LE_MAX:
+            raise UsageError("1 to 256 bytes", operation=operation)
+        answer = self.link.send(CommandApdu(0x00, _GET_CHALLENGE, 0x00, 0x00, le=count), operation=operation)
+        raise_for_sw(operation, answer.sw)
+        if len(answer.data) != count:
+            raise UnexpectedAnswer("another number of bytes", operation=operation, sw=answer.sw)
+        return answer.data
+
+    # --- in detail -----------------------------------------------------------------------------------------------
+
+    def _pin(self, app: str, key: str) -> KeySpec:
+        spec = self._key(app, key)
+        if spec.kind is not KeyKind.PIN:
+            raise UsageError(f"{app}/{key} is not verified with a secret")
+        return spec
+
+    def _prove(self, operation: str, *evidence: Evidence) -> None:
+        """ARCHITECTURE §7: nothing is tried, authenticated or written on an assumption, unless the card is ours."""
+        if not self._unproven and any(one.level is EvidenceLevel.ASSUMPTION for one in evidence):
+            raise UnprovenRefused("rests on an assumption; allow_unproven=True does it anyway", operation=operation)
+
+    def _query(self, app: str, spec: KeySpec) -> tuple[int | None, bool]:
+        """Empty VERIFY: tries left (None: not told) and whether the card says that it is verified."""
+        operation = f"tries {app}/{spec.id}"
+        sw = self._on_ef(
+            spec,
+            CommandApdu(0x00, _VERIFY, 0x00, CURRENT_EF | spec.sfi),
+            CommandApdu(0x00, _VERIFY, 0x00, CURRENT_EF),
+            operation,
+        ).sw
+        return self._understand(app, spec, sw, operation)
+
+    @staticmethod
+    def _understand(app: str, spec: KeySpec, sw: int, operation: str) -> tuple[int | None, bool]:
+        left = tries_left(sw)
+        if left is not None:
+            return left, False
+        if sw in (SW.REFERENCE_DATA_BLOCKED, SW.AUTH_METHOD_BLOCKED):
+            return 0, False
+        if sw != SW.UNLIMITED_TRIES:
+            raise_for_sw(operation, sw, **names_of(app, spec))
+        return None, sw == SW.OK
+
+    @staticmethod
+    def _guard(app: str, spec: KeySpec, operation: str, left: int | None, reserve: int) -> None:
+        if left == 0:
+            raise PinBlocked("", operation=operation, sw=0x63C0, **names_of(app, spec))
+        if left is not None and left <= reserve:
+            raise PinReserve(operation=operation, tries_left=left, reserve=reserve, **names_of(app, spec))
+
+    def _label(self, spec: KeySpec) -> str:
+        return spec.name_en if self._lang == "en" else spec.name_ja
+
+    def _send_secret(
+        self, app: str, spec: KeySpec, secret: Secret, operation: str, *, plain: bool | None = None
+    ) -> None:
+        """VERIFY, once. The form is the one that the query before it showed to work."""
+        p2 = CURRENT_EF | spec.sfi
+        if self._plain if plain is None else plain:
+            self._select_ef(spec, operation)
+            p2 = CURRENT_EF
+        else:
+            self._state.current = None
+        self._state.verified.discard(spec.id)
+        command = CommandApdu(0x00, _VERIFY, 0x00, p2, secret.reveal(), sensitive=True)
+        raise_for_sw(operation, self.link.send(command, operation=operation).sw, **names_of(app, spec))
+        self._state.verified.add(spec.id)

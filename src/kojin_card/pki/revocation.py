@@ -1,0 +1,281 @@
+"""Revocation: what any source answers, and certificate revocation lists as files (jpki.md §3, §6 A-20, §8.4).
+
+A source answers good, revoked or unknown; whatever is not a fresh list of the right CA key and the right municipality
+is *unknown*, never good. Lists are partitioned by municipality through the directoryName of the certificate's
+cRLDistributionPoints, which the list must name in a critical issuingDistributionPoint.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from kojin_card.pki import der, names
+from kojin_card.pki.algorithms import Outcome, algorithm_identifier, verify_sha256
+from kojin_card.pki.certificate import full_name, read_authority_key, read_extensions
+from kojin_card.pki.profile import load_profiles
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kojin_card.pki.certificate import AuthorityKey, Certificate
+    from kojin_card.pki.trust import TrustAnchor
+
+MAX_CRL_BYTES = 64 * 1024 * 1024
+MAX_AGE = timedelta(hours=24)
+MAX_NUMBER_BYTES = 20
+
+_NUMBER, _DELTA, _IDP, _AKI = "2.5.29.20", "2.5.29.27", "2.5.29.28", "2.5.29.35"
+_REASON, _INVALIDITY = "2.5.29.21", "2.5.29.24"
+_ENUMERATED = 0x0A
+
+#: CRLReason (RFC 5280 §5.3.1) by number; what they mean in JPKI is in messages/verdicts.toml
+REASON_NAMES: Mapping[int, str] = {
+    0: "unspecified",
+    1: "keyCompromise",
+    2: "cACompromise",
+    3: "affiliationChanged",
+    4: "superseded",
+    5: "cessationOfOperation",
+    6: "certificateHold",
+    9: "privilegeWithdrawn",
+    10: "aACompromise",
+}
+
+
+def _possible_number(number: int) -> bool:
+    """RFC 5280 §5.2.3: not negative, at most 20 octets."""
+    return 0 <= number < 1 << (8 * MAX_NUMBER_BYTES - 1)
+
+
+class RevocationStatus(StrEnum):
+    """The three answers. There is no fourth: an error is UNKNOWN."""
+
+    GOOD = "good"
+    REVOKED = "revoked"
+    UNKNOWN = "unknown"
+
+
+class Unknown(StrEnum):
+    """Why a source does not know; the second half of a verdict's reason (``revocation.stale``)."""
+
+    NO_LIST = "no_list"
+    STALE = "stale"
+    UNUSABLE = "unusable"
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationAnswer:
+    """What a source says of one certificate at one time.
+
+    Attributes:
+        why: why it is not known; None for the other two.
+        revoked_at: when the certificate stopped to be valid (the earlier of revocationDate and invalidityDate).
+        reason: a name of :data:`REASON_NAMES`; certificateHold is final in JPKI (jpki.md §3).
+        method: how it was found out (``crl``).
+        source: identifies what was asked: SHA-256 of the list.
+        detail: a word more for people, harmless.
+    """
+
+    status: RevocationStatus
+    why: Unknown | None = None
+    revoked_at: datetime | None = None
+    reason: str | None = None
+    method: str = "crl"
+    source: str | None = None
+    number: int | None = None
+    this_update: datetime | None = None
+    next_update: datetime | None = None
+    detail: str | None = None
+
+    def is_sound(self) -> bool:
+        """Whether every field is what it should be; a source of the caller's may be mistaken about that."""
+        return (
+            isinstance(self.status, RevocationStatus)
+            and isinstance(self.why, Unknown if self.status is RevocationStatus.UNKNOWN else type(None))
+            and isinstance(self.method, str)
+            and all(text is None or isinstance(text, str) for text in (self.reason, self.source, self.detail))
+            and (self.number is None or (type(self.number) is int and _possible_number(self.number)))
+            and all(
+                moment is None or (isinstance(moment, datetime) and moment.utcoffset() is not None)
+                for moment in (self.revoked_at, self.this_update, self.next_update)
+            )
+        )
+
+    @classmethod
+    def unknown(cls, why: Unknown, detail: str | None = None, *, method: str = "crl") -> RevocationAnswer:
+        """The answer of a source that does not know."""
+        return cls(RevocationStatus.UNKNOWN, why, method=method, detail=detail)
+
+
+class RevocationSource(Protocol):
+    """Whatever can say if a certificate is revoked. Must not raise for want of knowledge, and must be thread-safe."""
+
+    def status(self, certificate: Certificate, issuer: TrustAnchor, at: datetime, *, now: datetime) -> RevocationAnswer:
+        """The status of ``certificate`` at ``at``.
+
+        Args:
+            certificate: already known to be issued by ``issuer``.
+            issuer: whose key must have signed the answer.
+            at: the time that is asked about (the time of judgement, or of receipt).
+            now: the time it is; not before ``at``.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RevokedEntry:
+    """One line of a list; ``effective`` is the earlier of revocationDate and invalidityDate."""
+
+    effective: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Crl:
+    """A certificate revocation list whose frame was read strictly. Nothing of it is proven before :meth:`signed_by`.
+
+    Attributes:
+        scope: the municipality: the directoryName of the critical issuingDistributionPoint, as an encoded Name.
+    """
+
+    sha256: str
+    tbs: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+    issuer: bytes = field(repr=False)
+    authority_key: AuthorityKey | None = field(repr=False)
+    number: int
+    this_update: datetime
+    next_update: datetime
+    scope: bytes = field(repr=False)
+    revoked: bytes = field(repr=False)
+
+    @classmethod
+    def parse(cls, data: bytes) -> Crl:
+        """Read a list's frame; its entries are read by :meth:`entries`, after the signature.
+
+        Raises:
+            DerError: not one strict DER CertificateList of version 2; a delta list; without nextUpdate, a cRLNumber of
+                at most 20 octets or a critical issuingDistributionPoint that is one directoryName; an indirect list,
+                one for some reasons only or not for the certificates of people; an unknown critical extension; larger
+                than 64 MiB.
+        """
+        if len(data) > MAX_CRL_BYTES:
+            raise der.DerError("a revocation list that is too large")
+        outer = der.Fields(der.single(data, der.SEQUENCE))
+        tbs, algorithm, signature = outer.next(der.SEQUENCE), outer.next(der.SEQUENCE), outer.next(der.BIT_STRING)
+        outer.done()
+        fields = der.Fields(tbs)
+        if der.integer(fields.next(der.INTEGER)) != 1 or fields.next(der.SEQUENCE).raw != algorithm.raw:
+            raise der.DerError("not a revocation list of version 2, or its two signature algorithms differ")
+        issuer = fields.next(der.SEQUENCE)
+        this_update, next_update = der.time(fields.next()), der.time(fields.next())
+        revoked = fields.optional(der.SEQUENCE)
+        wrapped = fields.next(0xA0)
+        fields.done()
+        extensions = read_extensions(der.single(wrapped.value, der.SEQUENCE))
+        by_oid = {extension.oid: extension for extension in extensions}
+        if _DELTA in by_oid:
+            raise der.DerError("a delta revocation list, which is not used")
+        if any(extension.critical and extension.oid != _IDP for extension in extensions):
+            raise der.DerError("a revocation list with an unknown critical extension")
+        if algorithm_identifier(algorithm) not in _accepted_algorithms():
+            raise der.DerError("a signature algorithm that is not accepted")
+        if _NUMBER not in by_oid or next_update <= this_update:
+            raise der.DerError("a revocation list without a number, or that ends before it begins")
+        scope = by_oid.get(_IDP)
+        if scope is None or not scope.critical:
+            raise der.DerError("a revocation list that does not say whose it is (no critical issuingDistributionPoint)")
+        number = der.integer(der.single(by_oid[_NUMBER].value))
+        if not _possible_number(number):
+            raise der.DerError("a revocation list whose number is negative, or longer than 20 octets")
+        names.attributes(issuer.raw)
+        pointer = by_oid.get(_AKI)
+        return cls(
+            sha256=hashlib.sha256(data).hexdigest(),
+            tbs=tbs.raw,
+            signature=der.bit_string(signature),
+            issuer=issuer.raw,
+            authority_key=read_authority_key(None if pointer is None else pointer.value),
+            number=number,
+            this_update=this_update,
+            next_update=next_update,
+            scope=_scope(scope.value),
+            revoked=b"" if revoked is None else revoked.value,
+        )
+
+    def signed_by(self, anchor: TrustAnchor) -> bool:
+        """Whether that CA's key made this list (its name must be that CA's too, and its key id, when it names one)."""
+        pointer = self.authority_key
+        if self.issuer != anchor.subject or (pointer is not None and pointer.key_id not in (None, anchor.key_id)):
+            return False
+        digest = hashlib.sha256(self.tbs).digest()
+        return verify_sha256(anchor.key, anchor.spki, self.signature, digest) is Outcome.VALID
+
+    def entries(self) -> dict[int, RevokedEntry]:
+        """All lines by serial number. Call it once the signature was verified: this is where the time goes.
+
+        Raises:
+            DerError: a malformed line, a serial twice, or an unknown critical entry extension.
+        """
+        out: dict[int, RevokedEntry] = {}
+        at = 0
+        while at < len(self.revoked):
+            item, at = der.read(self.revoked, at)
+            fields = der.Fields(item)
+            serial, when = der.integer(fields.next(der.INTEGER)), der.time(fields.next())
+            extensions = fields.optional(der.SEQUENCE)
+            fields.done()
+            if serial in out:
+                raise der.DerError("a serial number that stands twice")
+            out[serial] = RevokedEntry(when, REASON_NAMES[0]) if extensions is None else _entry(when, extensions)
+        return out
+
+    def fresh(self, at: datetime, max_age: timedelta = MAX_AGE) -> bool:
+        """thisUpdate <= at < nextUpdate, and not older than ``max_age``."""
+        return self.this_update <= at < self.next_update and at - self.this_update <= max_age
+
+    def answers(self, certificate: Certificate, at: datetime, now: datetime, max_age: timedelta = MAX_AGE) -> bool:
+        """Whether this list can tell the status at ``at``: fresh then, or issued since, before the certificate ended.
+
+        A later list tells more, for it has the date of each revocation; but lists drop certificates that have expired.
+        """
+        later = at < self.this_update <= min(now, certificate.not_after)
+        return later or self.fresh(at, max_age)
+
+
+def _accepted_algorithms() -> set[str]:
+    return {profile.signature_algorithm for profile in load_profiles().profiles.values()}
+
+
+def _entry(when: datetime, extensions: der.Element) -> RevokedEntry:
+    reason, effective = REASON_NAMES[0], when
+    for extension in read_extensions(extensions):
+        if extension.oid == _REASON:
+            code = der.single(extension.value, _ENUMERATED).value
+            if len(code) != 1 or code[0] not in REASON_NAMES:
+                raise der.DerError("a revocation reason that a full list does not have")
+            reason = REASON_NAMES[code[0]]
+        elif extension.oid == _INVALIDITY:
+            effective = min(effective, der.time(der.single(extension.value, der.GENERALIZED_TIME)))
+        elif extension.critical:
+            raise der.DerError("a list entry with an unknown critical extension")
+    return RevokedEntry(effective, reason)
+
+
+def _scope(value: bytes) -> bytes:
+    """RFC 5280 §5.2.5: distributionPoint [0], onlyContainsUserCerts [1]; anything else changes what the list says."""
+    der.check(value)
+    fields = der.Fields(der.single(value, der.SEQUENCE))
+    point, people = fields.optional(0xA0), fields.optional(0x81)
+    if people is not None and people.value != b"\xff":
+        raise der.DerError("a default value that is written out")
+    if point is None or any(True for _ in fields.rest()):
+        raise der.DerError("a revocation list for other certificates, for some reasons only, or an indirect one")
+    name = full_name(point)
+    if name is None:
+        raise der.DerError("a revocation list whose scope is not one directoryName")
+    return name

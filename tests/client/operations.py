@@ -1,0 +1,140 @@
+"""Every operation of the client with its conversation: recorded on the software card, played back with faults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cache
+from typing import TYPE_CHECKING
+
+from kojin_card import Card
+from kojin_card.applications import verification_code_b
+from kojin_card.authn import Challenge
+from kojin_card.signing import sign_raw
+from kojin_card.simulator import SoftCard, load_persona, make_card
+from kojin_card.spec import load_card_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kojin_card.simulator import CardState
+    from kojin_card.spec import CardSpec
+    from kojin_card.transport.link import Exchange
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+CHALLENGE = Challenge.new("https://bank.invalid", "口座を開く", now=NOW, random=lambda count: b"\x07" * count)
+
+#: invented, and unlike anything else in these conversations
+TEXT_PIN, AUTH_PIN, NEW_PIN, PASSWORD = "8642", "7531", "9753", "PLANTED97531"
+
+
+@cache
+def spec() -> CardSpec:
+    return load_card_spec()
+
+
+@cache
+def state() -> CardState:
+    soft = SoftCard.in_memory(make_card("adult", now=NOW), spec=spec())
+    channel = Card(soft, spec=spec()).channel
+    channel.change("input_support", "pin", "5678", TEXT_PIN)
+    channel.change("jpki", "auth_pin", "1234", AUTH_PIN)
+    channel.change("jpki", "sign_password", "ABC123", PASSWORD)
+    return soft.state
+
+
+@cache
+def code_b() -> bytes:
+    card = Card(SoftCard.in_memory(state(), spec=spec()), spec=spec())
+    return verification_code_b(date(1990, 8, 3), card.common.card_information().expiry.year, "4271").reveal()
+
+
+OPERATIONS: dict[str, Callable[[Card], object]] = {
+    "four by PIN": lambda card: card.input_support.read_basic_four(TEXT_PIN),
+    "four by PIN, not looking": lambda card: card.input_support.read_basic_four(TEXT_PIN, look=False),
+    "four by code B": lambda card: card.input_support.read_basic_four(code_b=code_b().decode()),
+    "card information": lambda card: card.common.card_information(),
+    "token": lambda card: card.jpki.token(),
+    "availability": lambda card: card.jpki.availability(),
+    "authentication certificate": lambda card: card.jpki.certificate("auth", AUTH_PIN),
+    "signature certificate": lambda card: card.jpki.certificate("sign", PASSWORD),
+    "sign": lambda card: sign_raw(card.jpki.signer(PASSWORD), b"message"),
+    "authenticate": lambda card: card.jpki.authenticate(AUTH_PIN, CHALLENGE),
+    "change": lambda card: card.channel.change("jpki", "auth_pin", AUTH_PIN, NEW_PIN),
+    "status": lambda card: card.pin_status(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What was said in one operation that went well."""
+
+    name: str
+    answers: tuple[bytes, ...]
+
+    def __len__(self) -> int:
+        return len(self.answers)
+
+
+class Recorder:
+    """A connection that keeps the answers that go through it."""
+
+    def __init__(self, card: SoftCard) -> None:
+        self.card = card
+        self.answers: list[bytes] = []
+
+    def transmit(self, command: bytes) -> bytes:
+        self.answers.append(self.card.transmit(command))
+        return self.answers[-1]
+
+
+@cache
+def conversation(name: str) -> Conversation:
+    recorder = Recorder(SoftCard.in_memory(state(), spec=spec()))
+    OPERATIONS[name](Card(recorder, spec=spec()))
+    return Conversation(name, tuple(recorder.answers))
+
+
+class Faulty:
+    """Plays a conversation back and does something else at one command.
+
+    Attributes:
+        sent: how many commands came.
+        secrets: how many of them were VERIFY or CHANGE with data.
+    """
+
+    def __init__(self, good: Conversation, at: int, fault: Callable[[bytes, bytes], bytes]) -> None:
+        self.good = good
+        self.at = at
+        self.fault = fault
+        self.sent = 0
+        self.secrets = 0
+
+    def transmit(self, command: bytes) -> bytes:
+        number, self.sent = self.sent, self.sent + 1
+        self.secrets += command[1] in (0x20, 0x24) and len(command) > 4
+        answer = self.good.answers[number] if number < len(self.good) else b"\x6f\x00"
+        return self.fault(command, answer) if number == self.at else answer
+
+
+def play(faulty: Faulty, observer: Callable[[Exchange], None] | None = None) -> object:
+    """The operation of ``faulty``'s conversation, on it."""
+    return OPERATIONS[faulty.good.name](Card(faulty, spec=spec(), observer=observer))
+
+
+@cache
+def planted() -> tuple[str, ...]:
+    """What must never show: secrets and personal data of the card, as text and as hex."""
+    who = load_persona("adult")
+    values = [
+        TEXT_PIN,
+        AUTH_PIN,
+        NEW_PIN,
+        PASSWORD,
+        code_b().decode(),
+        who.my_number,
+        who.name,
+        who.address,
+        "19900803",
+    ]
+    return tuple(values + [value.encode().hex() for value in values if len(value) > 3])
