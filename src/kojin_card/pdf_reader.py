@@ -1,0 +1,335 @@
+"""Reading PDF from strangers: pyhanko's reader, bounded before it builds anything, and silent.
+
+Signing and verification open documents here and nowhere else. A few bytes can promise a cross-reference table without
+end (ISO 32000-1 §7.5.8), an object stream that is walked anew for each object, or revisions whose comparison follows
+every path of a graph; each is bounded here by work done, never by a clock, so that the same file always has the same
+answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+from contextvars import ContextVar
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.decode_limits import (
+    DecodeContext,
+    DecodeLimits,
+    DecodePurpose,
+    DocumentDecodeBudget,
+    StreamDecodeLimits,
+)
+from pyhanko.pdf_utils.reader import HistoricalResolver, PdfFileReader, process_data_at_eof
+from pyhanko.pdf_utils.rw_common import PdfHandler
+from pyhanko.pdf_utils.xref import XRefBuilder, XRefType, parse_xref_stream, parse_xref_table
+
+from kojin_card.errors import DecodeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+MAX_ENTRIES = 500_000
+"""Cross-reference entries of all revisions together."""
+MAX_REVISIONS = 500
+MAX_ENTRY_BYTES = 24
+MAX_XREF_STREAM_BYTES = 16 * 1024 * 1024
+MAX_SPARSE_WORK = 5_000_000
+"""Freed and reused entries times revisions: pyhanko compares each with every later revision."""
+MAX_OBJECTS_IN_STREAM = 100_000
+MAX_STEPS = 3_000_000
+"""Elements of objects that comparing revisions may look at, those seen again included; more in a file over 24 MB."""
+MAX_PATHS = 100_000
+"""Ways from the trailer to the objects that changed, dead ends included; pyhanko follows them all."""
+
+#: an object takes some bytes of a file and of its tables, compressed or not; small files get some room
+_FREE_ENTRIES, _BYTES_PER_ENTRY = 1000, 8
+_TAIL = 4096
+_END = re.compile(rb"[\r\n]startxref[ \t\r\n]+\d{1,10}[ \t]*[\r\n]+%%EOF")
+_MIB = 1024 * 1024
+_LIMITS = DecodeLimits(
+    per_stream=StreamDecodeLimits(max_output_size=64 * _MIB),
+    per_purpose={
+        DecodePurpose.XREF_STREAM: StreamDecodeLimits(max_output_size=MAX_XREF_STREAM_BYTES),
+        DecodePurpose.OBJECT_STREAM: StreamDecodeLimits(max_ratio=100, ratio_floor=4 * _MIB, max_output_size=16 * _MIB),
+    },
+    document_budget=DocumentDecodeBudget(base_allowance=64 * _MIB, max_ratio=20),
+)
+
+
+class PdfError(DecodeError):
+    """A PDF, or a signature in it, that is not what ISO 32000 says, or whose tables are out of proportion."""
+
+    code = "malformed_pdf"
+
+
+class PdfTooIntricateError(PdfError):
+    """A well-formed PDF whose revisions take too much work to compare."""
+
+    code = "intricate_pdf"
+
+
+def open_pdf(data: bytes) -> BoundedReader:
+    """A strict reader on ``data``, whose tables were measured before they were built. Call it inside :func:`quiet`.
+
+    Raises:
+        PdfError: the tables are out of proportion, or lie out of reach of the end of the file.
+        Exception: whatever pyhanko raises on a malformed file.
+    """
+    _measure(data)
+    return BoundedReader(BytesIO(data), strict=True, decode_limits=_LIMITS)
+
+
+# --- cross-references -------------------------------------------------------------------------------------------------
+
+
+class _NoObjects(PdfHandler):
+    """The handler while no table is known yet: nothing can be looked up, just as for pyhanko's reader itself."""
+
+    def __init__(self, size: int) -> None:
+        self._context = DecodeContext(_LIMITS, input_size=size)
+
+    @property
+    def decode_context(self) -> DecodeContext:
+        return self._context
+
+    def get_object(self, ref: Any, as_metadata_stream: bool = False) -> Any:  # noqa: ARG002 - pyhanko's signature
+        raise PdfError("a cross-reference table that refers to an object")
+
+
+class _Measurer(XRefBuilder):
+    """Walks the tables as pyhanko does, with its own parsers, but counts the entries instead of keeping them."""
+
+    def __init__(self, data: bytes, last_startxref: int) -> None:
+        super().__init__(_NoObjects(len(data)), BytesIO(data), strict=True, last_startxref=last_startxref)
+        self._left = min(MAX_ENTRIES, _FREE_ENTRIES + len(data) // _BYTES_PER_ENTRY)
+        self._sparse = 0
+        self._revisions = 0
+
+    def _read_xref_table(self, declared_startxref: int) -> Any:  # noqa: ARG002 - pyhanko's signature
+        self._count_entries(parse_xref_table(self.stream, strict=True))
+        home = generic.TrailerReference(self.handler)
+        trailer = generic.DictionaryObject.read_from_stream(self.stream, home)
+        if "/XRefStm" in trailer:
+            raise PdfError("hybrid cross-references")
+        return self._count_revision(trailer)
+
+    def _read_xref_stream(self, declared_startxref: int) -> Any:  # noqa: ARG002 - pyhanko's signature
+        _, stream = self._read_xref_stream_object()  # type: ignore[no-untyped-call]  # pyhanko's own, inherited
+        _require_sizes(stream, self._left)
+        self._count_entries(parse_xref_stream(stream, strict=True))
+        return self._count_revision(stream)
+
+    def _count_entries(self, entries: Iterable[Any]) -> None:
+        for entry in entries:
+            self._left -= 1
+            self._sparse += entry.xref_type is XRefType.FREE or entry.generation > 0
+            if self._left < 0:
+                raise PdfError("more cross-references than the file has room for")
+
+    def _count_revision(self, trailer: Any) -> Any:
+        self._revisions += 1
+        if self._revisions > MAX_REVISIONS or self._sparse * self._revisions > MAX_SPARSE_WORK:
+            raise PdfError("too many revisions")
+        previous = trailer.get("/Prev")
+        if previous is not None and not isinstance(previous, generic.NumberObject):
+            raise PdfError("a /Prev that is no number")
+        return previous
+
+
+def _measure(data: bytes) -> None:
+    """Walk the cross-references once without keeping anything.
+
+    Raises:
+        PdfError: out of proportion.
+        Exception: whatever pyhanko raises on a malformed file; its reader would raise it too.
+    """
+    tail = data[-_TAIL:]
+    last = tail.rfind(b"%%EOF")
+    ends = [match.end() for match in _END.finditer(tail)]
+    if last < 0 or not ends or ends[-1] != last + len(b"%%EOF"):
+        raise PdfError("no startxref at the end of the file")
+    stream = BytesIO(data)
+    stream.seek(-1, 2)
+    _Measurer(data, process_data_at_eof(stream)).read_xrefs()  # type: ignore[no-untyped-call]  # pyhanko's own, inherited
+
+
+def _require_sizes(stream: Any, left: int) -> None:
+    """/W and /Index (ISO 32000-1 table 17) must be plain numbers and in proportion: no entry without a byte."""
+    widths, index = stream.get("/W"), stream.get("/Index", [0, stream.get("/Size")])
+    for numbers in (widths, index):
+        if not isinstance(numbers, list) or not all(isinstance(number, int) and number >= 0 for number in numbers):
+            raise PdfError("a cross-reference stream without plain sizes")
+    if len(widths) != 3 or not 0 < sum(widths) <= MAX_ENTRY_BYTES:
+        raise PdfError("a cross-reference stream with impossible widths")
+    if len(index) % 2 or sum(list(index)[1::2]) > left:
+        raise PdfError("more cross-references than the file has room for")
+    filters = stream.get("/Filter", [])  # a reference cannot be followed here: pyhanko refuses it when decoding
+    if (isinstance(filters, list) and len(filters) > 2) or len(stream.encoded_data) > MAX_XREF_STREAM_BYTES:
+        raise PdfError("a cross-reference stream that is too large")
+
+
+# --- objects ----------------------------------------------------------------------------------------------------------
+
+
+class BoundedReader(PdfFileReader):
+    """pyhanko's reader, with object streams read once and comparisons of revisions counted."""
+
+    def __init__(self, stream: BytesIO, *, strict: bool, decode_limits: DecodeLimits) -> None:
+        self._directories: dict[int, tuple[dict[int, tuple[int, int]], bytes]] = {}
+        self._steps_left = max(MAX_STEPS, stream.getbuffer().nbytes // 8)
+        self._paths_left = MAX_PATHS
+        super().__init__(stream, strict=strict, decode_limits=decode_limits)
+
+    def _get_object_from_stream(self, idnum: int, stmnum: int, idx: int) -> Any:
+        """An object of an object stream (ISO 32000-1 §7.5.7); its directory is read once, not for every object."""
+        if stmnum not in self._directories:
+            self._directories[stmnum] = self._directory(stmnum)
+        directory, data = self._directories[stmnum]
+        place, offset = directory.get(idnum, (-1, 0))
+        if place != idx:
+            raise PdfError("an object that is not where the table says in its stream")
+        found = generic.read_object(BytesIO(memoryview(data)[offset:]), generic.Reference(idnum, 0, self))
+        if isinstance(found, generic.StreamObject | generic.IndirectObject):
+            raise PdfError("an object in a stream that cannot be there")
+        return found
+
+    def _directory(self, number: int) -> tuple[dict[int, tuple[int, int]], bytes]:
+        """The directory of an object stream: object number -> (place, offset); and its decoded data."""
+        stream = self.get_object(generic.Reference(number, 0, self))  # type: ignore[no-untyped-call]  # pyhanko's own, inherited
+        if not isinstance(stream, generic.StreamObject) or stream["/Type"] != "/ObjStm":
+            raise PdfError("no object stream where the table says")
+        data = stream.read_data(DecodePurpose.OBJECT_STREAM)
+        count, first = stream["/N"], stream["/First"]
+        if not (isinstance(count, int) and isinstance(first, int)) or not (
+            0 <= count <= MAX_OBJECTS_IN_STREAM and 0 <= first <= len(data)
+        ):
+            raise PdfError("an object stream that is out of proportion")
+        words = data[:first].split(None, 2 * count)[: 2 * count]
+        if len(words) != 2 * count or not all(len(word) <= 10 and word.isdigit() for word in words):
+            raise PdfError("an object stream without a directory")
+        numbers = [int(word) for word in words]
+        directory = {numbers[2 * place]: (place, first + numbers[2 * place + 1]) for place in range(count)}
+        if len(directory) != count:
+            raise PdfError("an object stream that has an object twice")
+        return directory, data
+
+    def get_historical_resolver(self, revision: int) -> HistoricalResolver:
+        """The file as it was at a revision; what is asked of it counts."""
+        cache = self._historical_resolver_cache
+        if revision not in cache:
+            cache[revision] = _CountingResolver(self, revision)
+        return cache[revision]
+
+    def spend(self, steps: int, paths: int = 0) -> None:
+        """Count work on old revisions.
+
+        Raises:
+            PdfTooIntricateError: it is too much.
+        """
+        self._steps_left -= steps
+        self._paths_left -= paths
+        if self._steps_left < 0 or self._paths_left < 0:
+            raise PdfTooIntricateError("revisions that are too intricate to compare")
+
+
+class _CountingResolver(HistoricalResolver):
+    """The file as it was at one revision.
+
+    To learn in how many ways an object that changed later is reached, pyhanko follows every path through the file. Here
+    it is shown only what lies on a way to such an object; the rest looks empty to it meanwhile.
+    """
+
+    def __init__(self, reader: BoundedReader, revision: int) -> None:
+        super().__init__(reader, revision)
+        self._decode_context = reader.decode_context  # one budget for the whole document, not one for each revision
+        self._owner = reader
+        self._sizes: dict[tuple[int, int], int] = {}
+        self._on_the_way: frozenset[tuple[int, int]] | None = None
+
+    def get_object(self, ref: Any, as_metadata_stream: bool = False) -> Any:
+        key = (ref.idnum, ref.generation)
+        if self._on_the_way is not None:
+            self._owner.spend(0, paths=1)
+            if key not in self._on_the_way:
+                return generic.DictionaryObject()
+        found = super().get_object(ref, as_metadata_stream)
+        if key not in self._sizes:
+            self._sizes[key] = sum(1 for _ in _elements(found))
+        self._owner.spend(self._sizes[key])
+        return found
+
+    def _load_reverse_xref_cache(self) -> None:
+        if self._indirect_object_access_cache is None:
+            self._on_the_way = self._ancestors_of_what_changed()
+            try:
+                super()._load_reverse_xref_cache()  # type: ignore[no-untyped-call]  # pyhanko's own, inherited
+            finally:
+                self._on_the_way = None
+
+    def _ancestors_of_what_changed(self) -> frozenset[tuple[int, int]]:
+        """The objects from which one is reached that a later revision writes, those themselves included."""
+        parents: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        todo: list[tuple[tuple[int, int], Any]] = [((0, 0), self.trailer_view)]
+        while todo:
+            key, value = todo.pop()
+            for item in _elements(value):
+                if isinstance(item, generic.IndirectObject):
+                    child = (item.idnum, item.generation)
+                    if child not in parents:
+                        parents[child] = []
+                        todo.append((child, self.get_object(item.reference)))
+                    parents[child].append(key)
+        tables = self._owner.xrefs
+        later = range(self.revision + 1, tables.total_revisions)
+        changed = {(r.idnum, r.generation) for n in later for r in tables.explicit_refs_in_revision(n)}
+        found, rest = set(changed), list(changed)
+        while rest:
+            for parent in parents.get(rest.pop(), ()):
+                if parent not in found:
+                    found.add(parent)
+                    rest.append(parent)
+        return frozenset(found)
+
+
+def _elements(value: Any) -> Iterator[Any]:
+    """An object and all that is in it; references are not followed, and /Parent leads back (pyhanko skips it too)."""
+    todo = [value]
+    while todo:
+        item = todo.pop()
+        yield item
+        if isinstance(item, dict):
+            todo += (entry for key, entry in item.items() if key != "/Parent")
+        elif isinstance(item, list):
+            todo += item
+
+
+# --- silence ----------------------------------------------------------------------------------------------------------
+
+_LIBRARY = "pyhanko"
+_reading: ContextVar[bool] = ContextVar("kojin_card_reading", default=False)
+
+
+def _outside(_: logging.LogRecord) -> bool:
+    """Whether a record was not made on our behalf (a filter's answer: keep it)."""
+    return not _reading.get()
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Drop what pyhanko logs inside this block: it quotes the document, which may be personal, or an escape sequence.
+
+    Only records made in this thread or task are dropped: a program that uses pyhanko itself keeps its log. The filter
+    stays on pyhanko's loggers, where it does nothing outside such a block. Enter it after pyhanko was imported.
+    """
+    for name in tuple(logging.Logger.manager.loggerDict):
+        if name == _LIBRARY or name.startswith((f"{_LIBRARY}.", f"{_LIBRARY}_certvalidator")):
+            logging.getLogger(name).addFilter(_outside)  # the same filter is never added twice
+    token = _reading.set(True)
+    try:
+        yield
+    finally:
+        _reading.reset(token)

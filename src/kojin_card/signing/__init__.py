@@ -1,0 +1,38 @@
+"""A card as a signer: raw signatures, CMS and PDF.
+
+Each name is loaded when it is first used: signing a CMS never loads pyhanko.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kojin_card.signing.cms import sign_cms
+    from kojin_card.signing.pdf import PdfForm, check_pdf, sign_pdf
+    from kojin_card.signing.raw import sign_raw
+    from kojin_card.signing.signer import CallableSigner, Signer, sign_message
+
+__all__ = ["CallableSigner", "PdfForm", "Signer", "check_pdf", "sign_cms", "sign_message", "sign_pdf", "sign_raw"]
+
+_HOMES = {
+    "CallableSigner": "signer",
+    "PdfForm": "pdf",
+    "Signer": "signer",
+    "sign_cms": "cms",
+    "sign_message": "signer",
+    "check_pdf": "pdf",
+    "sign_pdf": "pdf",
+    "sign_raw": "raw",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

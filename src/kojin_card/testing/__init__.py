@@ -1,0 +1,1 @@
+"""For other people's tests: documents to sign and to judge, free of the rest of the test suite."""

@@ -1,0 +1,26 @@
+"""Judging what cards signed, without a card: signatures (CMS, PDF, raw), authentication proofs and certificates.
+
+This room imports no card, reader, transport or simulator; a server that only verifies imports only this.
+"""
+
+from __future__ import annotations
+
+from kojin_card.pki.crl_store import CrlFile, CrlFolder
+from kojin_card.pki.revocation import RevocationAnswer, RevocationSource, RevocationStatus
+from kojin_card.verification.challenges import ChallengeStore, MemoryChallengeStore, SqliteChallengeStore
+from kojin_card.verification.holder import Holder, Sex
+from kojin_card.verification.verifier import Verifier
+
+__all__ = [
+    "ChallengeStore",
+    "CrlFile",
+    "CrlFolder",
+    "Holder",
+    "MemoryChallengeStore",
+    "RevocationAnswer",
+    "RevocationSource",
+    "RevocationStatus",
+    "Sex",
+    "SqliteChallengeStore",
+    "Verifier",
+]

@@ -1,0 +1,260 @@
+"""Judging signed PDFs (ISO 32000-1 §12.8; jpki.md §6 A-30..A-33): every signature, all of the file, nothing after.
+
+pyhanko reads the structure and judges what was added between signatures; which bytes are covered is decided here, on
+the bytes themselves. The signature in each dictionary is judged as any other CMS message.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from kojin_card.errors import DecodeError, InputError
+from kojin_card.verdict import Check, CheckId, CheckState
+from kojin_card.verification import pdf_scan
+from kojin_card.verification.cms import REQUIRED, Signing
+from kojin_card.verification.engine import Content
+from kojin_card.verification.signed_data import SignedData
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kojin_card.verdict import Verdict
+    from kojin_card.verification.engine import Task
+
+MAX_PDF_BYTES = 128 * 1024 * 1024
+MAX_SIGNATURES = 32
+MAX_FIELDS = 10_000
+MAX_NAME_CHARS = 1024
+_HEX = frozenset(b"0123456789abcdefABCDEF")
+
+#: /SubFilter values that are judged; the first is the one that 登記・供託オンライン wants (jpki.md §5)
+SUB_FILTERS = ("/adbe.pkcs7.detached", "/ETSI.CAdES.detached")
+
+
+class PdfError(DecodeError):
+    """A signature in a PDF that is not what ISO 32000 says."""
+
+    code = "malformed_pdf"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A signature dictionary that a form field holds, as read; nothing of it is checked yet."""
+
+    name: str
+    sub_filter: str
+    byte_range: tuple[int, int, int, int] | None
+    contents: bytes = field(repr=False)
+    form_field: Any = field(repr=False)
+
+    @property
+    def end(self) -> int:
+        """Where the signed bytes end."""
+        return self.byte_range[2] + self.byte_range[3] if self.byte_range else 0
+
+
+def judge(task: Task, data: bytes) -> Verdict:
+    """Judge a document.
+
+    Raises:
+        InputError: it is larger than 128 MiB.
+    """
+    if len(data) > MAX_PDF_BYTES:
+        raise InputError("the document is larger than the verifier takes", operation="verify a PDF")
+    # Imported here and not at the top: pyhanko is slow to load, and a server that judges no PDF never needs it.
+    from kojin_card.pdf_reader import quiet
+    from kojin_card.verification import pdf_additions  # noqa: F401 - quiet() mutes the loggers that exist
+
+    with quiet():
+        return _judge(task, data)
+
+
+def _judge(task: Task, data: bytes) -> Verdict:
+    evidence = {"document_sha256": hashlib.sha256(data).hexdigest()}
+    document = _read(data)
+    if isinstance(document, Check):
+        return task.verdict("pdf", [document], REQUIRED, evidence=evidence)
+    if not document.found:
+        # Nobody's signature is shown to a reader, but there may be dictionaries that were cut off from the form.
+        nothing = Check.failed("coverage.hidden") if document.hidden else Check.failed("format.no_signature")
+        checks = [nothing, Check.passed(CheckId.FORMAT)] if document.hidden else [nothing]
+        return task.verdict("pdf", checks, REQUIRED, evidence=evidence)
+    whole = Check.failed("coverage.hidden") if document.hidden else Check.passed(CheckId.COVERAGE)
+    if len(document.found) == 1:
+        return _judge_one(task, document, document.found[0], "pdf", evidence, whole)
+    parts = tuple(
+        _judge_one(task, document, found, f"pdf signature {number}", {}, Check.passed(CheckId.COVERAGE))
+        for number, found in enumerate(document.found, 1)
+    )
+    formed = Check.passed(CheckId.FORMAT, signatures=str(len(parts)))
+    required = frozenset({CheckId.FORMAT, CheckId.COVERAGE})
+    return task.verdict("pdf", [formed, whole], required, evidence=evidence, parts=parts)
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A PDF whose structure was read: its signatures in the order in which they cover the file."""
+
+    data: bytes = field(repr=False)
+    reader: Any = field(repr=False)
+    found: tuple[Found, ...]
+    hidden: bool
+
+
+def _read(data: bytes) -> Document | Check:
+    from kojin_card.pdf_reader import open_pdf
+
+    try:
+        reader = open_pdf(data)
+        if reader.encrypted:
+            return Check.failed("format.encrypted")
+        if reader.xrefs.hybrid_xrefs_present:
+            return Check.failed("format.unsupported", what="hybrid cross-references")
+        found = sorted(_fields(reader), key=lambda item: item.end)
+        if len(found) > MAX_SIGNATURES:
+            return Check.failed("format.unsupported", what="too many signatures")
+        hidden = pdf_scan.hidden(data, reader, [item.byte_range for item in found if item.byte_range is not None])
+    except DecodeError as bad:
+        return Check.failed("format.malformed", what=bad.message)
+    except Exception as bad:  # a hostile PDF makes a PDF library raise anything; no kind of it is success
+        return Check.failed("format.malformed", what=type(bad).__name__)
+    return Document(data, reader, tuple(found), hidden)
+
+
+def _fields(reader: Any) -> Iterator[Found]:
+    """Every form field whose value is a dictionary, whatever type the field claims to have. Each is reached once."""
+    from pyhanko.pdf_utils import generic
+
+    form = _value(reader.root, "/AcroForm")
+    if form is None:
+        return
+    if not isinstance(form, generic.DictionaryObject):
+        raise PdfError("a form that is no dictionary")
+    todo: list[tuple[Any, str]] = [(item, "") for item in _array(form, "/Fields")]
+    seen: set[Any] = set()
+    count = 0
+    while todo:
+        item, parent = todo.pop()
+        if isinstance(item, generic.IndirectObject):
+            if item.reference in seen:
+                raise PdfError("a form field that is reached twice")
+            seen.add(item.reference)
+        field_object = item.get_object()
+        count += 1
+        if not isinstance(field_object, generic.DictionaryObject) or count > MAX_FIELDS:
+            raise PdfError("a form field that is no dictionary, or too many")
+        name = ".".join(part for part in (parent, str(_value(field_object, "/T") or "")) if part)
+        if len(name) > MAX_NAME_CHARS:
+            raise PdfError("a field name that is too long")
+        value = _value(field_object, "/V")
+        if isinstance(value, generic.DictionaryObject):
+            yield _found(name, value, field_object)
+        todo += [(kid, name) for kid in _array(field_object, "/Kids")]
+
+
+def _value(owner: Any, key: str) -> Any:
+    """What a dictionary has under ``key``, references followed; None when it has nothing."""
+    return owner[key] if key in owner else None  # noqa: SIM401 - dict.get() would not follow references
+
+
+def _array(owner: Any, key: str) -> list[Any]:
+    from pyhanko.pdf_utils import generic
+
+    if key not in owner:
+        return []
+    value = owner[key]
+    if not isinstance(value, generic.ArrayObject) or len(value) > MAX_FIELDS:
+        raise PdfError("a list of form fields that is none, or is too long")
+    return [value.raw_get(place) for place in range(len(value))]
+
+
+def _found(name: str, value: Any, field_object: Any) -> Found:
+    from pyhanko.pdf_utils import generic
+
+    contents = value.raw_get("/Contents") if "/Contents" in value else None
+    if not isinstance(contents, generic.ByteStringObject | generic.TextStringObject):
+        raise PdfError("a signature without /Contents")
+    numbers = value.raw_get("/ByteRange") if "/ByteRange" in value else None
+    byte_range = None
+    if isinstance(numbers, generic.ArrayObject) and len(numbers) == 4:
+        plain = [numbers.raw_get(place) for place in range(4)]
+        if all(isinstance(number, generic.NumberObject) and number >= 0 for number in plain):
+            byte_range = (int(plain[0]), int(plain[1]), int(plain[2]), int(plain[3]))
+    return Found(name, str(_value(value, "/SubFilter") or ""), byte_range, contents.original_bytes, field_object)
+
+
+# --- one signature ----------------------------------------------------------------------------------------------------
+
+
+def _judge_one(
+    task: Task, document: Document, found: Found, subject: str, evidence: dict[str, str], whole: Check
+) -> Verdict:
+    evidence = {**evidence, "field": found.name}
+    if found.sub_filter not in SUB_FILTERS:
+        failed = Check.failed("format.unsupported", sub_filter=found.sub_filter[:64] or "none")
+        return task.verdict(subject, [failed], REQUIRED, evidence=evidence)
+    try:
+        content = _content(document.data, found)
+        coverage = whole if whole.state is not CheckState.PASSED else _coverage(document, found)
+        signed = SignedData.parse(found.contents, padded=True)
+        if len(signed.signers) != 1:
+            raise PdfError("not exactly one signer")  # ISO 32000-1 §12.8.3.3.1
+        if signed.content is not None:
+            coverage = Check.failed("coverage.two_contents")
+    except DecodeError as bad:
+        failed = Check.failed(_REASONS.get(bad.code, "format.malformed"), what=bad.message)
+        return task.verdict(subject, [failed], REQUIRED, evidence=evidence)
+    return Signing(task, signed, signed.signers[0], content, coverage).verdict(subject, evidence)
+
+
+class PdfGapError(PdfError):
+    """A /ByteRange that leaves out anything but the signature's own /Contents."""
+
+    code = "malformed_byte_range"
+
+
+#: codes of errors -> reasons; any other is format.malformed
+_REASONS = {PdfGapError.code: "coverage.gap", "intricate_pdf": "format.unsupported"}
+
+
+def _content(data: bytes, found: Found) -> Content:
+    """The signed bytes: from the start, all but ``<hex of /Contents>``, to the end of the range (A-30, A-33).
+
+    Raises:
+        PdfGapError: anything else.
+    """
+    if found.byte_range is None:
+        raise PdfGapError("a /ByteRange that is not four numbers")
+    first, before, second, after = found.byte_range
+    if first != 0 or not 0 < before < second or second + after > len(data):
+        raise PdfGapError("a /ByteRange that does not fit the file")
+    gap = data[before:second]
+    if gap[:1] != b"<" or gap[-1:] != b">" or not _HEX.issuperset(gap[1:-1]) or len(gap) % 2:
+        raise PdfGapError("a /ByteRange that leaves out more than /Contents")
+    if bytes.fromhex(gap[1:-1].decode("ascii")) != found.contents:
+        raise PdfGapError("a /ByteRange that leaves out something else than /Contents")
+    view = memoryview(data)
+    return Content((view[:before], view[second : second + after]))
+
+
+def _coverage(document: Document, found: Found) -> Check:
+    """Nothing after the last signature; after an earlier one only what making later signatures adds."""
+    if found.end == len(document.data):
+        return Check.passed(CheckId.COVERAGE, covers="whole file")
+    if found is document.found[-1] or document.found[-1].end != len(document.data):
+        return Check.failed("coverage.appended", bytes=str(len(document.data) - found.end))
+    from kojin_card.pdf_reader import PdfTooIntricateError
+    from kojin_card.verification.pdf_additions import judge_additions
+
+    try:
+        names = frozenset(item.name for item in document.found)
+        return judge_additions(document.reader, found.form_field, found.name, names)
+    except PdfTooIntricateError:
+        raise
+    except Exception as bad:  # see _read: what cannot be analysed was not shown to be harmless
+        return Check.failed("coverage.modified", what=type(bad).__name__)

@@ -1,0 +1,208 @@
+"""What a later signature may add to a signed PDF: itself, and nothing that an earlier signer did not sign.
+
+pyhanko's rules explain objects that changed; this policy takes fewer of them than pyhanko's own does. Whatever no rule
+explains is a modification, objects that nothing refers to included. Document information and XMP metadata are what a
+viewer shows as title and author, so they are part of what was signed; of the former a signing program may renew
+/ModDate and /Producer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.reader import RawPdfPath
+from pyhanko.sign.diff_analysis import (
+    DiffResult,
+    FieldMDPRule,
+    FormUpdatingRule,
+    ModificationLevel,
+    ObjectStreamRule,
+    QualifiedWhitelistRule,
+    ReferenceUpdate,
+    SigFieldCreationRule,
+    SigFieldModificationRule,
+    StandardDiffPolicy,
+    SuspiciousModification,
+    XrefStreamRule,
+)
+from pyhanko.sign.diff_analysis.commons import compare_dicts, compare_key_refs
+from pyhanko.sign.diff_analysis.rules_api import Context
+from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
+from pyhanko.sign.validation.status import SignatureCoverageLevel
+
+from kojin_card.verdict import Check, CheckId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_FORM_FILLING = ModificationLevel.FORM_FILLING
+_CATALOGUE_KEYS = frozenset({"/AcroForm", "/Extensions", "/Version"})
+_FORM_KEYS = frozenset({"/Fields"})
+_INFORMATION_KEYS = frozenset({"/ModDate", "/Producer"})
+#: what trailers and cross-reference streams say of their own revision (ISO 32000-1 tables 5, 15, 17)
+_OWN_OF_A_TRAILER = frozenset(
+    {"/Size", "/Prev", "/ID", "/Info", "/Type", "/W", "/Index", "/Length", "/Filter", "/DecodeParms"}
+)
+#: all that a new signature field with its widget needs (ISO 32000-1 tables 164, 188, 220, 232): no action, no /OC
+_FIELD_KEYS = frozenset(
+    {"/Type", "/Subtype", "/FT", "/T", "/TU", "/TM", "/Ff", "/V", "/F", "/Rect", "/P", "/AP", "/AS", "/MK", "/DA", "/Q"}
+    | {"/DR", "/Kids", "/Parent", "/Lock", "/SV", "/Border", "/BS", "/NM", "/M", "/C", "/StructParent"}
+)
+
+
+def judge_additions(reader: Any, form_field: Any, name: str, signed: frozenset[str]) -> Check:
+    """What came after the signature in the field ``name``.
+
+    Args:
+        reader: the document.
+        form_field: the field's dictionary.
+        signed: the names of all fields that hold a signature, in the document as it is now.
+
+    Returns:
+        ``coverage`` passed; or failed with ``coverage.gap`` (it never covered a whole revision), ``.modified`` or
+        ``.later_appearance``.
+
+    Raises:
+        PdfTooIntricateError: too much work.
+        Exception: whatever pyhanko raises on a malformed file: it was not shown to be harmless.
+    """
+    signature = EmbeddedPdfSignature(reader, form_field, name)
+    coverage = signature.evaluate_signature_coverage()
+    signature.coverage = coverage  # type: ignore[assignment]  # evaluate_modifications reads it; declared as None
+    if coverage < SignatureCoverageLevel.ENTIRE_REVISION:
+        return Check.failed("coverage.gap", what="not a whole revision")
+    widgets = _Widgets()
+    result = signature.evaluate_modifications(_policy(widgets))
+    permitted = signature.docmdp_level
+    if (
+        not isinstance(result, DiffResult)
+        or result.modification_level > _FORM_FILLING
+        or (permitted is not None and result.modification_level.value > permitted.value)
+        or not result.changed_form_fields | widgets.new <= signed
+    ):
+        return Check.failed("coverage.modified")
+    if widgets.painted:
+        return Check.failed("coverage.later_appearance", shown=str(len(widgets.painted)))
+    return Check.passed(CheckId.COVERAGE, covers="its revision", later="signatures only")
+
+
+def _policy(widgets: _Widgets) -> StandardDiffPolicy:
+    creation = SigFieldCreationRule()
+    return StandardDiffPolicy(
+        global_rules=[
+            _Trailer(),
+            _Catalogue(),
+            XrefStreamRule().as_qualified(ModificationLevel.LTA_UPDATES),
+            ObjectStreamRule().as_qualified(ModificationLevel.LTA_UPDATES),
+        ],
+        form_rule=_Form([widgets, creation, SigFieldModificationRule()], _FORM_KEYS),
+        ignore_orphaned_objects=False,
+    )
+
+
+class _Trailer(QualifiedWhitelistRule):
+    """The trailer stays as it is; in the document information only what a program writes of itself."""
+
+    def apply_qualified(self, old: Any, new: Any) -> Iterator[tuple[ModificationLevel, ReferenceUpdate]]:
+        compare_dicts(old.trailer_view, new.trailer_view, _OWN_OF_A_TRAILER)
+        before, after = yield from _renewed("/Info", old, old.trailer_view, new.trailer_view, RawPdfPath("/Info"))
+        if after is not None:
+            nothing = generic.DictionaryObject()
+            compare_dicts(nothing if before is None else before, after, _INFORMATION_KEYS)
+            if not all(_is_text(after.raw_get(key)) for key in _INFORMATION_KEYS & after.keys()):
+                raise SuspiciousModification("document information that is no text")
+
+
+class _Catalogue(QualifiedWhitelistRule):
+    """In the catalogue the form (see :class:`_Form`), the extensions and the version may change."""
+
+    def apply_qualified(self, old: Any, new: Any) -> Iterator[tuple[ModificationLevel, ReferenceUpdate]]:
+        compare_dicts(old.root, new.root, _CATALOGUE_KEYS)
+        yield from _renewed("/Extensions", old, old.root, new.root, RawPdfPath("/Root", "/Extensions"))
+        if "/Version" in new.root and not isinstance(new.root.raw_get("/Version"), generic.NameObject):
+            raise SuspiciousModification("a version that is no name")
+        yield ModificationLevel.LTA_UPDATES, ReferenceUpdate(new.root_ref)
+
+
+def _renewed(key: str, old: Any, before: Any, after: Any, path: RawPdfPath) -> Any:
+    """Explain that the object under ``key`` was replaced; what is in it the caller compares."""
+    context = Context.from_absolute(old, path)
+    references = compare_key_refs(key, old, before, after)
+    while True:
+        try:
+            reference = next(references)
+        except StopIteration as end:
+            return end.value
+        yield ModificationLevel.LTA_UPDATES, ReferenceUpdate(reference, context_checked=context)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, generic.TextStringObject | generic.ByteStringObject)
+
+
+class _Form(FormUpdatingRule):
+    """Of the form only /Fields may grow; pyhanko would let the fonts of all fields (/DR) be exchanged."""
+
+    def apply(self, old: Any, new: Any) -> Iterator[Any]:
+        form = new.root["/AcroForm"]
+        resources = form.raw_get("/DR") if "/DR" in form else None
+        if isinstance(resources, generic.IndirectObject) and resources.reference in new.explicit_refs_in_revision():
+            raise SuspiciousModification("the resources of the form were exchanged")
+        yield from super().apply(old, new)
+
+
+@dataclass
+class _Widgets(FieldMDPRule):
+    """What the fields of later signatures look like. It explains nothing; it objects, and takes note.
+
+    Attributes:
+        new: names of signature fields that the signed revision did not have.
+        painted: names of fields whose signature shows, or could show, something on a page.
+    """
+
+    new: set[str] = field(default_factory=set)
+    painted: set[str] = field(default_factory=set)
+
+    def apply(self, context: Any) -> Iterator[Any]:
+        for name, spec in context.field_specs.items():
+            if spec.field_type != "/Sig" or spec.new_field_ref is None:
+                continue
+            before, after = spec.old_field, spec.new_field
+            if before is None:
+                self.new.add(name)
+                for part in _parts(after):
+                    if not part.keys() <= _FIELD_KEYS:
+                        raise SuspiciousModification("a signature field that does more than hold a signature")
+            # Also in a field that the earlier signer could have seen: an empty field shows nothing, and nothing tells
+            # how much of the page its appearance will hide.
+            signed_now = (before is None or "/V" not in before) and "/V" in after
+            if signed_now and any(_has_area(part) for part in _parts(after)):
+                self.painted.add(name)
+        return iter(())
+
+
+def _entry(owner: Any, key: str, absent: Any) -> Any:
+    """The value behind ``key``, references followed (a dictionary's own ``get`` does not)."""
+    return owner[key] if key in owner else absent  # noqa: SIM401 - dict.get() would not follow references
+
+
+def _parts(form_field: Any) -> list[Any]:
+    """A field and its widgets."""
+    parts = [form_field, *(kid.get_object() for kid in _entry(form_field, "/Kids", ()))]
+    if not all(isinstance(part, generic.DictionaryObject) for part in parts):
+        raise SuspiciousModification("a signature field with a part that is none")
+    return parts
+
+
+def _has_area(widget: Any) -> bool:
+    """Whether a widget takes up any of the page, were it shown: anything but a plain empty rectangle may."""
+    if "/Rect" not in widget:
+        return "/AP" in widget
+    sides = widget["/Rect"]
+    numbers = [sides[place] for place in range(len(sides))] if isinstance(sides, generic.ArrayObject) else []
+    if len(numbers) != 4 or not all(isinstance(n, generic.NumberObject | generic.FloatObject) for n in numbers):
+        return True
+    left, bottom, right, top = (float(number) for number in numbers)
+    return left != right and bottom != top

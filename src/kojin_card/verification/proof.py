@@ -1,0 +1,77 @@
+"""Judging authentication proofs: the challenge first, then certificate and signature (jpki.md §6 A-22)."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from kojin_card.authn import AuthenticationProof
+from kojin_card.errors import DecodeError
+from kojin_card.pki.certificate import Certificate
+from kojin_card.pki.profile import Purpose
+from kojin_card.verdict import Check, CheckId, CheckState
+from kojin_card.verification.engine import SIGNATURE_CHECKS
+
+if TYPE_CHECKING:
+    from kojin_card.authn import Challenge
+    from kojin_card.verdict import Verdict
+    from kojin_card.verification.challenges import ChallengeStore
+    from kojin_card.verification.engine import Task
+
+REQUIRED = SIGNATURE_CHECKS | {CheckId.FORMAT, CheckId.CHALLENGE}
+
+
+def judge(
+    task: Task, proof: str | AuthenticationProof, challenges: ChallengeStore, *, audience: str, purpose: str | None
+) -> Verdict:
+    """Judge a proof. Its challenge is used up by this, whatever comes of it."""
+    try:
+        # A proof that is a value already is read again from its own text: what is signed is text.
+        parsed = AuthenticationProof.parse(proof if isinstance(proof, str) else proof.compact())
+    except (DecodeError, UnicodeError) as bad:
+        what = bad.message if isinstance(bad, DecodeError) else "not ASCII"
+        return task.verdict("proof", [Check.failed("format.malformed", what=what)], REQUIRED)
+    nonce = parsed.challenge.nonce
+    given = challenges.consume(nonce, task.moment.now)
+    used = given is None and challenges.was_used(nonce)
+    checks = [
+        Check.passed(CheckId.FORMAT),
+        _challenge(task, parsed.challenge, given, used=used, audience=audience, purpose=purpose),
+    ]
+    evidence = {"document_sha256": hashlib.sha256(parsed.signing_input).hexdigest()}
+    if checks[1].state is not CheckState.PASSED or given is None:
+        return task.verdict("proof", checks, REQUIRED, evidence=evidence)
+    evidence |= {
+        "audience": given.audience,
+        "purpose": given.purpose,
+        "challenge_issued_at": given.issued_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    try:
+        certificate = Certificate.parse(parsed.certificate)
+    except DecodeError as bad:
+        checks.append(Check.failed("certificate.malformed", what=bad.message))
+        return task.verdict("proof", checks, REQUIRED, evidence=evidence)
+    checks.append(Check.passed(CheckId.CERTIFICATE, sha256=certificate.sha256))
+    digest = hashlib.sha256(parsed.signing_input).digest()
+    checks.append(task.signature_check(certificate, parsed.signature, digest))
+    # The nonce did not exist before iat, so the signature was made after it.
+    about, found = task.certificate_checks(certificate, Purpose.AUTHENTICATION, signed_after=given.issued_at)
+    return task.verdict("proof", checks + about, REQUIRED, evidence={**evidence, **found}, certificate=certificate)
+
+
+def _challenge(
+    task: Task, said: Challenge, given: Challenge | None, *, used: bool, audience: str, purpose: str | None
+) -> Check:
+    if given is None:
+        return Check.failed("challenge.replayed" if used else "challenge.unknown")
+    if said != given:
+        return Check.failed("challenge.altered")
+    if given.audience != audience:
+        return Check.failed("challenge.audience")
+    if purpose is not None and given.purpose != purpose:
+        return Check.failed("challenge.purpose")
+    if task.moment.at >= given.expires_at:
+        return Check.failed("challenge.expired")
+    if task.moment.at < given.issued_at:
+        return Check.failed("challenge.not_yet")
+    return Check.passed(CheckId.CHALLENGE)
