@@ -1,0 +1,132 @@
+"""``verify raw|cms|pdf``: verdicts on what cards signed. No card, no reader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kojin_card.cli.files import MAX_SMALL_BYTES, read_input
+from kojin_card.cli.framework import KojinGroup, argument, command, option
+from kojin_card.cli.judged import answer_verdicts
+from kojin_card.cli.judging import Judging, judging_options
+from kojin_card.errors import KojinError, UsageError
+from kojin_card.verdict import Indication, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kojin_card.cli.session import Session
+
+verify = KojinGroup(
+    "verify",
+    {"raw": "commands.verify:verify_raw", "cms": "commands.verify:verify_cms", "pdf": "commands.verify:verify_pdf"},
+)
+
+
+Hint = Callable[[bytes, Verdict], str | None]
+
+
+def _judge_each(
+    session: Session, files: Sequence[str], judge: Callable[[bytes], Verdict], hint: Hint = lambda _, __: None
+) -> list[tuple[str, Verdict | KojinError]]:
+    """Every file has its own verdict, or its own error: one bad file does not hide the others.
+
+    Args:
+        hint: the text, if any, that helps somebody with this file and this verdict; it is said on stderr.
+    """
+    results: list[tuple[str, Verdict | KojinError]] = []
+    for name in files:
+        try:
+            data = read_input(name)
+            verdict = judge(data)
+            results.append((name, verdict))
+            key = hint(data, verdict)
+            if key is not None:
+                session.say(f"say.verify.{key}", file=name)
+        except KojinError as error:
+            results.append((name, error))
+    return results
+
+
+def _hint_cms(data: bytes, verdict: Verdict) -> str | None:
+    if "coverage.two_contents" in verdict.reasons:
+        return "two_contents"
+    return "is_pdf" if _is_pdf(data) else None
+
+
+def _hint_pdf(data: bytes, verdict: Verdict) -> str | None:
+    return None if verdict.indication is Indication.TOTAL_PASSED or _is_pdf(data) else "not_pdf"
+
+
+def _is_pdf(data: bytes) -> bool:
+    """Whether it looks like one; a CMS signature (a DER SEQUENCE) may hold one."""
+    return not data.startswith(b"\x30") and b"%PDF-" in data[:1024]
+
+
+@command(
+    "verify.raw",
+    argument("signature", metavar="SIG"),
+    option("--content", metavar="FILE", required=True, help="content_raw"),
+    option("--certificate", metavar="FILE", required=True, help="certificate"),
+    option(
+        "--purpose",
+        type=click.Choice(["signature", "authentication"]),
+        default="signature",
+        help="purpose_raw",
+        show_default=True,
+    ),
+    *judging_options(),
+)
+def verify_raw(session: Session, signature: str, content: str, certificate: str, purpose: str, **options: Any) -> int:
+    """A bare signature over a file, by a certificate."""
+    from kojin_card.pki.profile import Purpose
+
+    judging = Judging.taken_from(options)
+    session.one_stdin(signature, content, certificate)
+    verifier = judging.verifier(session)
+    given = read_input(certificate, MAX_SMALL_BYTES)
+    body = read_input(content)
+    return answer_verdicts(
+        session,
+        _judge_each(
+            session,
+            [signature],
+            lambda data: verifier.verify_raw(data, body, given, purpose=Purpose(purpose), **judging.times()),
+        ),
+    )
+
+
+@command(
+    "verify.cms",
+    argument("files", nargs=-1, required=True, metavar="FILE..."),
+    option("--content", metavar="FILE", help="content_cms"),
+    *judging_options(),
+)
+def verify_cms(session: Session, files: tuple[str, ...], content: str | None, **options: Any) -> int:
+    """CMS signatures, attached, or detached with ``--content``."""
+    judging = Judging.taken_from(options)
+    if content is not None and len(files) > 1:
+        raise UsageError("--content belongs to one FILE", operation="verify cms")
+    session.one_stdin(*files, content)
+    verifier = judging.verifier(session)
+    body = None if content is None else read_input(content)
+
+    def judge(data: bytes) -> Verdict:
+        return verifier.verify_cms(data, body, **judging.times())
+
+    return answer_verdicts(session, _judge_each(session, files, judge, _hint_cms))
+
+
+@command("verify.pdf", argument("files", nargs=-1, required=True, metavar="FILE..."), *judging_options())
+def verify_pdf(session: Session, files: tuple[str, ...], **options: Any) -> int:
+    """Every signature of a PDF, and that they cover all of it."""
+    judging = Judging.taken_from(options)
+    session.one_stdin(*files)
+    verifier = judging.verifier(session)
+
+    def judge(data: bytes) -> Verdict:
+        return verifier.verify_pdf(data, **judging.times())
+
+    return answer_verdicts(session, _judge_each(session, files, judge, _hint_pdf))

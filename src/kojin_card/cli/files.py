@@ -1,0 +1,130 @@
+"""Reading what people name and writing what they asked for: bounded, atomic, nothing overwritten by accident."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+from kojin_card.cli.problems import OutputExists, OutputFailed
+from kojin_card.errors import InputError
+
+#: what a document may have at most; signing and verification have limits of their own
+MAX_DOCUMENT_BYTES = 256 * 1024 * 1024
+MAX_SMALL_BYTES = 1024 * 1024
+
+
+def read_input(name: str, limit: int = MAX_DOCUMENT_BYTES) -> bytes:
+    """The bytes of a file, or of standard input for ``-``.
+
+    Raises:
+        InputError: it cannot be read, or has more than ``limit`` bytes.
+    """
+    try:
+        if name == "-":
+            data = standard_input().read(limit + 1)
+        else:
+            with Path(name).open("rb") as stream:
+                if not _is_file_or_pipe(os.fstat(stream.fileno()).st_mode):
+                    raise InputError("neither a regular file nor a pipe", operation="read a file", file=Path(name).name)
+                data = stream.read(limit + 1)
+    except (OSError, ValueError) as bad:
+        raise InputError(_why(bad), operation="read a file", file=Path(name).name) from bad
+    if len(data) > limit:
+        raise InputError(f"larger than {limit} bytes", operation="read a file", file=Path(name).name)
+    return data
+
+
+def standard_input() -> BinaryIO:
+    """Standard input as bytes.
+
+    Raises:
+        InputError: it is closed.
+    """
+    if sys.stdin is None:
+        raise InputError("standard input is closed", operation="read standard input")
+    return sys.stdin.buffer
+
+
+def _is_file_or_pipe(mode: int) -> bool:
+    """Devices never end; a pipe is what ``<(command)`` of a shell gives, and is read up to the limit like a file."""
+    return stat.S_ISREG(mode) or stat.S_ISFIFO(mode)
+
+
+def refuse_existing(path: Path, *, force: bool) -> None:
+    """Before any work is done (and any PIN try is spent): the output must not be there, and its folder must.
+
+    Raises:
+        OutputExists: it is there and ``force`` was not given.
+        OutputFailed: there is no such folder, a folder has that name, the folder is protected, or what is there is no
+            file (a device, a pipe, a socket, a link to one of them or to nothing): those are never replaced.
+    """
+    operation = "write a file"
+    if "\0" in str(path):
+        raise OutputFailed("it cannot be used", operation=operation, file=path.name)
+    try:
+        if path.is_dir() or not path.parent.is_dir():
+            raise OutputFailed("no such folder, or the name of one", operation=operation, file=path.name)
+        if os.path.lexists(path):
+            if not path.is_file():
+                raise OutputFailed(
+                    "what is not an ordinary file is never replaced", operation=operation, file=path.name
+                )
+            if not force:
+                raise OutputExists(operation=operation, file=path.name)
+        if not os.access(path.parent, os.W_OK):
+            raise OutputFailed("the folder cannot be written", operation=operation, file=path.name)
+    except (OSError, ValueError) as bad:
+        raise OutputFailed(_why(bad), operation=operation, file=path.name) from bad
+
+
+def write_output(path: Path, data: bytes, *, force: bool, private: bool = False) -> None:
+    """Write ``data`` at once or not at all.
+
+    Args:
+        force: replace a file that is there (of a link to a file the link, not what it points at).
+        private: mode 0600, whatever the umask says.
+
+    Raises:
+        OutputExists: it is there (also when it appeared meanwhile) and ``force`` was not given.
+        OutputFailed: it cannot be written.
+    """
+    refuse_existing(path, force=force)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        with os.fdopen(os.open(temporary, flags, 0o600 if private else 0o666), "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if force:
+            temporary.replace(path)
+        else:
+            _link(temporary, path)
+    except FileExistsError:
+        raise OutputExists(operation="write a file", file=path.name) from None
+    except OSError as bad:
+        raise OutputFailed(_why(bad), operation="write a file", file=path.name) from bad
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _link(temporary: Path, path: Path) -> None:
+    """Give the finished file its name unless the name is taken (a rename would replace it)."""
+    try:
+        path.hardlink_to(temporary)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if os.path.lexists(path):
+            raise FileExistsError(path.name) from None
+        temporary.replace(path)
+
+
+def _why(bad: Exception) -> str:
+    if isinstance(bad, FileNotFoundError):
+        return "no such file"
+    return os.strerror(bad.errno) if isinstance(bad, OSError) and bad.errno else "it cannot be used"

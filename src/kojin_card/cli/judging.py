@@ -1,0 +1,131 @@
+"""What every judging command shares: its options, the verifier they describe, and the times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kojin_card.cli.framework import option
+from kojin_card.errors import UsageError
+
+if TYPE_CHECKING:
+    from kojin_card.cli.session import Session
+    from kojin_card.pki.revocation import RevocationSource
+    from kojin_card.pki.trust import TrustStore
+    from kojin_card.verification import Verifier
+
+STORES = ("production", "jlis-test", "simulator")
+
+
+class Moment(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.2
+    """A time with its zone, ISO 8601: ``2026-11-24T09:00+09:00`` or ``2026-11-24T00:00:00Z``."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            moment = None
+        if moment is None or moment.utcoffset() is None:
+            self.fail("a time has its zone: 2026-11-24T09:00+09:00", param, ctx)
+        return moment
+
+
+def store_option() -> click.Parameter:
+    """``--trust``."""
+    return option(
+        "--trust", type=click.Choice(STORES), default="production", metavar="STORE", help="trust", show_default=True
+    )
+
+
+def folder_options() -> tuple[click.Parameter, ...]:
+    """``--trust-folder`` and ``--revocation``."""
+    path = click.Path(path_type=Path)
+    return (
+        option("--trust-folder", metavar="FOLDER", type=path, help="trust_folder"),
+        option("--revocation", metavar="FOLDER", type=path, help="revocation"),
+    )
+
+
+def judging_options(*, disclose: bool = True) -> tuple[click.Parameter, ...]:
+    """The options of every command that gives a verdict."""
+    return (
+        store_option(),
+        *folder_options(),
+        option("--at", metavar="TIME", type=Moment(), help="at"),
+        option("--received-at", metavar="TIME", type=Moment(), help="received_at"),
+        *((option("--disclose", is_flag=True, help="disclose"),) if disclose else ()),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """The values of :func:`judging_options`."""
+
+    trust: str
+    trust_folder: Path | None
+    revocation: Path | None
+    at: datetime | None
+    received_at: datetime | None
+    disclose: bool = False
+
+    @classmethod
+    def taken_from(cls, options: dict[str, Any]) -> Judging:
+        """Take them out of a command's options.
+
+        Raises:
+            UsageError: both times were given.
+        """
+        names = ("trust", "trust_folder", "revocation", "at", "received_at", "disclose")
+        chosen = cls(**{name: options.pop(name) for name in names if name in options})
+        if chosen.at is not None and chosen.received_at is not None:
+            raise UsageError("--at and --received-at exclude each other", operation="verify")
+        return chosen
+
+    def times(self) -> dict[str, Any]:
+        """What the verifier's methods take besides the thing to be judged."""
+        return {"at": self.at, "received_at": self.received_at, "disclose": self.disclose}
+
+    def verifier(self, session: Session) -> Verifier:
+        """The verifier that the options describe.
+
+        Raises:
+            TrustError, SpecError, InputError: the store, its folder or the revocation lists cannot be used.
+        """
+        from kojin_card.verification import Verifier
+
+        return Verifier(trust_store(self.trust, self.trust_folder), revocation_source(self.revocation), session.now)
+
+
+def trust_store(store: str, folder: Path | None) -> TrustStore:
+    """The store with what was added to it."""
+    from kojin_card.cli import places
+    from kojin_card.pki.trust import TrustStore
+
+    return TrustStore.load(store, folder=places.trust_folder() if folder is None else folder)
+
+
+def revocation_source(where: Path | None) -> RevocationSource | None:
+    """The lists in ``where`` (a folder or one file); without it the folder that ``revocation add`` fills, if any.
+
+    Raises:
+        UsageError: what was named is not there.
+    """
+    from kojin_card.cli import places
+    from kojin_card.pki.crl_store import CrlFile, CrlFolder
+
+    if where is None:
+        kept = places.revocation_folder()
+        return CrlFolder(kept) if kept.is_dir() else None
+    if where.is_file():
+        return CrlFile(where)
+    if not where.is_dir():
+        raise UsageError("no such file or folder of revocation lists", operation="--revocation", file=where.name)
+    return CrlFolder(where)

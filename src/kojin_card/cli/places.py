@@ -1,0 +1,43 @@
+"""Where this program keeps what outlives a run: trust anchors, revocation lists, challenges that were given out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+#: a folder that replaces all of the defaults (for services, and for trying things out)
+ENVIRONMENT = "KOJIN_CARD_CONFIG"
+_APP = "kojin-card"
+
+
+def trust_folder() -> Path:
+    """Trust anchors that were added."""
+    return _config() / "trust"
+
+
+def revocation_folder() -> Path:
+    """Revocation lists that were added."""
+    return _state() / "revocation"
+
+
+def challenge_store() -> Path:
+    """The SQLite file of challenges that wait for their proofs."""
+    return _state() / "challenges.db"
+
+
+def _config() -> Path:
+    named = os.environ.get(ENVIRONMENT)
+    if named:
+        return Path(named)
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir(_APP, appauthor=False))
+
+
+def _state() -> Path:
+    named = os.environ.get(ENVIRONMENT)
+    if named:
+        return Path(named)
+    import platformdirs
+
+    return Path(platformdirs.user_state_dir(_APP, appauthor=False))

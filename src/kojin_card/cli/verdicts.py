@@ -1,0 +1,96 @@
+"""A verdict as JSON and for people: the answer first, then every check with its advice, then what it rests on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kojin_card import messages
+from kojin_card.cli.render import Block, Fields, Heading, Line, Role
+from kojin_card.cli.wording import moment, person_json, person_rows, utc
+from kojin_card.verdict import Check, CheckState, Indication, Verdict
+
+if TYPE_CHECKING:
+    from kojin_card.cli.console import Console
+
+_ROLES = {
+    CheckState.PASSED: ("pass", Role.GOOD),
+    CheckState.FAILED: ("fail", Role.BAD),
+    CheckState.UNKNOWN: ("unknown", Role.UNSURE),
+    CheckState.NOT_CHECKED: ("none", Role.UNSURE),
+}
+_OVERALL = {
+    Indication.TOTAL_PASSED: ("pass", Role.GOOD),
+    Indication.TOTAL_FAILED: ("fail", Role.BAD),
+    Indication.INDETERMINATE: ("unknown", Role.UNSURE),
+}
+
+
+def overall(verdict: Verdict) -> tuple[str, Role]:
+    """Symbol and colour of a verdict."""
+    return _OVERALL[verdict.indication]
+
+
+def verdict_json(verdict: Verdict, lang: str) -> dict[str, Any]:
+    """The whole of a verdict; the holder only when the verdict has one (``--disclose``)."""
+    value: dict[str, Any] = {
+        "subject": verdict.subject,
+        "indication": str(verdict.indication),
+        "sub_indication": None if verdict.sub_indication is None else str(verdict.sub_indication),
+        "store": verdict.store,
+        "time": utc(verdict.time),
+        "time_basis": str(verdict.time_basis),
+        "reasons": list(verdict.reasons),
+        "checks": [_check_json(check, lang) for check in verdict.checks],
+        "evidence": dict(verdict.evidence),
+        "parts": [verdict_json(part, lang) for part in verdict.parts],
+    }
+    if verdict.holder is not None:
+        value["holder"] = person_json(verdict.holder)
+    return value
+
+
+def _check_json(check: Check, lang: str) -> dict[str, Any]:
+    return {
+        "id": str(check.id),
+        "state": str(check.state),
+        "reason": check.reason,
+        "words": None if check.reason is None else messages.reason_words(check.reason, lang),
+        "evidence": dict(check.evidence),
+    }
+
+
+def verdict_blocks(verdict: Verdict, console: Console, title: str) -> list[Block]:
+    """A verdict for people."""
+    lang = console.lang
+    symbol, role = overall(verdict)
+    sub = verdict.sub_indication
+    answer = f"{console.symbol(symbol)} {verdict.indication}" + (f" / {sub}" if sub else "")
+    blocks: list[Block] = [
+        Heading(title),
+        Line(answer, role),
+        Line(messages.indication_words(str(verdict.indication), lang)),
+    ]
+    if sub is not None:
+        blocks.append(Line(f"{sub}: {messages.sub_indication_words(str(sub), lang)}"))
+    if verdict.checks:
+        blocks += [Line(""), Fields([_check_row(check, console) for check in verdict.checks])]
+    basis = console.text(f"say.verdict.time_{verdict.time_basis}", time=moment(verdict.time, lang))
+    rest: list[tuple[str, str]] = [
+        (console.text("say.verdict.store"), console.text(f"say.store.{verdict.store}")),
+        (console.text("say.verdict.time"), basis),
+    ]
+    rest += [(console.text("say.verdict.evidence"), f"{name} = {value}") for name, value in verdict.evidence.items()]
+    blocks += [Line(""), Fields(rest)]
+    if verdict.holder is not None:
+        blocks += [Heading(console.text("say.verdict.holder")), Fields(person_rows(verdict.holder, console))]
+    for number, part in enumerate(verdict.parts, 1):
+        blocks += verdict_blocks(part, console, console.text("say.verdict.part", number=number))
+    return blocks
+
+
+def _check_row(check: Check, console: Console) -> tuple[str, str, Role]:
+    symbol, role = _ROLES[check.state]
+    words = messages.state_words(str(check.state), console.lang)
+    if check.reason is not None:
+        words = f"{words}: {messages.reason_words(check.reason, console.lang)} [{check.reason}]"
+    return messages.check_label(str(check.id), console.lang), f"{console.symbol(symbol)} {words}", role

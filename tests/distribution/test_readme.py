@@ -1,0 +1,112 @@
+"""What README and the guides tell people to type, typed: in order, in an empty folder, with the exit codes stated."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ("README.md", "README.ja.md", "docs/authentication.md", "docs/testing.md", "docs/verifying.md")
+STATED = re.compile(r"#\s*exit code (\d+)")
+PERSONA_SECRETS = {"docs/authentication.md": "auth-pin=1234\n", "docs/testing.md": "pin=5678\n"}
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
+
+
+def commands(page: str) -> list[tuple[str, int]]:
+    """Each line with ``kojin-card`` in it, and the exit code that its comment states (0 when it states none)."""
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines() if "kojin-card" in line]
+    return [(line, int(stated[1]) if (stated := STATED.search(line)) else 0) for line in lines]
+
+
+def minimal_pdf() -> bytes:
+    """One empty page, with a correct cross-reference table."""
+    objects = (
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Resources << >> >>",
+    )
+    out, places = bytearray(b"%PDF-1.7\n"), []
+    for number, body in enumerate(objects, 1):
+        places.append(len(out))
+        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    start = len(out)
+    out += b"xref\n0 4\n0000000000 65535 f \n" + b"".join(b"%010d 00000 n \n" % place for place in places)
+    return bytes(out + b"trailer\n<< /Size 4 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % start)
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """A home of its own; the commands are those of the environment that runs the tests."""
+    programs = Path(sys.executable).parent
+    (tmp_path / "contract.pdf").write_bytes(minimal_pdf())
+    home = tmp_path / "home"
+    home.mkdir()
+    return {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "HOME": str(home), "LANG": "C.UTF-8"}
+
+
+def type_in(line: str, folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run one line as a shell would, with nobody at the keyboard; a pipe's exit code is its last command's."""
+    command = ["bash", "-c", line]
+    return subprocess.run(
+        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.packaging
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_works_as_written(page: str, tmp_path: Path, environment: dict[str, str]) -> None:
+    steps = commands(page)
+    assert steps, "the page shows no command"
+    if not any("simulator new" in line for line, _ in steps):
+        type_in("kojin-card simulator new hanako.json --persona adult", tmp_path, environment)
+    (tmp_path / "secrets.txt").write_text(PERSONA_SECRETS.get(page, ""))
+    for line, code in steps:
+        done = type_in(line, tmp_path, environment)
+        assert done.returncode == code, f"{line}\n{done.stdout[-1500:]}\n{done.stderr[-1500:]}"
+
+
+@pytest.mark.packaging
+@pytest.mark.parametrize("page", PAGES[:2])
+def test_the_library_example_works_as_written(page: str, tmp_path: Path, environment: dict[str, str]) -> None:
+    example = next(iter(blocks(page, "python")))
+    assert example.rstrip().splitlines()[-1].startswith("verdict.require()")
+    made = type_in("kojin-card simulator new hanako.json --persona adult", tmp_path, environment)
+    assert made.returncode == 0, made.stderr
+    (tmp_path / "example.py").write_text(example, "utf-8")
+    done = type_in("python example.py", tmp_path, environment)
+    assert done.stdout.strip() == "INDETERMINATE TRY_LATER", done.stderr
+    assert done.returncode == 1
+    assert "VerdictError" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.packaging
+def test_the_examples_of_the_verifying_page_work_as_written(tmp_path: Path, environment: dict[str, str]) -> None:
+    """All blocks in order, as one program, in the folder that the page says; it prints what the comments say."""
+    page = "docs/verifying.md"
+    made = type_in(next(line for line, _ in commands(page) if "demo" in line), tmp_path, environment)
+    assert made.returncode == 0, made.stderr
+    program = "".join(blocks(page, "python"))
+    (tmp_path / "demo-output" / "example.py").write_text(program, "utf-8")
+    done = type_in("python example.py", tmp_path / "demo-output", environment)
+    assert done.returncode == 0, done.stderr
+    printed = re.findall(r"^print\(.*\)  # (.*)$", program, re.MULTILINE)
+    assert len(printed) >= 4
+    assert done.stdout.splitlines() == printed
+
+
+def test_every_guide_is_linked_from_the_start_page_and_the_readme() -> None:
+    for page in (ROOT / "docs").glob("*.md"):
+        for start, link in (
+            ("docs/index.md", page.name),
+            ("README.md", f"docs/{page.name}"),
+            ("README.ja.md", f"docs/{page.name}"),
+        ):
+            assert page.name == "index.md" or f"]({link})" in (ROOT / start).read_text("utf-8"), (start, link)
