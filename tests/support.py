@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -93,8 +93,9 @@ def _row_step(line: str, number: int) -> Step:
 def talk(card: CardUnderTest, *lines: str) -> bytes:
     """Say ``lines`` (as :attr:`Row.talk`) to ``card``, compare each answer; the data of the last answer."""
     answer = b""
+    kept: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
-        step = _row_step(line, number)
+        step = _row_step(line, number).filled(kept)
         if step.kind == "reset":
             card.reset()
         elif step.kind == "power_off":
@@ -104,6 +105,7 @@ def talk(card: CardUnderTest, *lines: str) -> bytes:
             assert step.accepts(answer), (
                 f"line {number}: {step.command} -> {answer.hex().upper()}, typed {step.answers}"
             )
+            kept |= step.keeps(answer)
     return answer[:-2]
 
 
@@ -117,7 +119,8 @@ class TranscriptError(Exception):
 _CITATION = re.compile(r"card\.md |pcsc\.md |test-card\.toml|issue|choice:|ARCHITECTURE ")
 _HEADER = re.compile(r"#\s*([a-z]+):\s*(.*)$")
 _REPEAT = re.compile(r"((?:[0-9A-F]{2})+)\*(\d+)")
-_GAP = re.compile(r"\.\.(?:\{(\d+)\})?")
+_GAP = re.compile(r"\.\.(?:\{(\d+)\})?|<([A-Z]+):(\d+)>")
+_KEPT = re.compile(r"<([A-Z]+)>")
 _READ_ALL = re.compile(r"00B0\s*OOOO\s*LL")
 
 
@@ -144,6 +147,21 @@ class Step:
     def accepts(self, answer: bytes) -> bool:
         """Whether ``answer`` is one that was typed."""
         return any(re.fullmatch(_regex(one), answer.hex().upper()) for one in self.answers)
+
+    def keeps(self, answer: bytes) -> dict[str, str]:
+        """The bytes of an accepted answer that were typed ``<NAME:n>``, in hex."""
+        matches = (re.fullmatch(_regex(one), answer.hex().upper()) for one in self.answers)
+        return next((match.groupdict() for match in matches if match), {})
+
+    def filled(self, kept: dict[str, str]) -> Step:
+        """This step with every ``<NAME>`` of its command replaced by what was kept.
+
+        Raises:
+            TranscriptError: nothing was kept under that name.
+        """
+        if missing := set(_KEPT.findall(self.command)) - kept.keys():
+            raise TranscriptError(f"line {self.line}: no answer kept {sorted(missing)}")
+        return replace(self, command=_KEPT.sub(lambda match: kept[match[1]], self.command))
 
     @property
     def literal_answer(self) -> bytes:
@@ -175,7 +193,10 @@ def _regex(pattern: str) -> str:
     at = 0
     for gap in _GAP.finditer(pattern):
         pieces.append(pattern[at : gap.start()].replace("?", "[0-9A-F]"))
-        pieces.append(f"(?:[0-9A-F]{{2}}){{{gap[1]}}}" if gap[1] else "(?:[0-9A-F]{2})*")
+        if gap[2]:
+            pieces.append(f"(?P<{gap[2]}>(?:[0-9A-F]{{2}}){{{gap[3]}}})")
+        else:
+            pieces.append(f"(?:[0-9A-F]{{2}}){{{gap[1]}}}" if gap[1] else "(?:[0-9A-F]{2})*")
         at = gap.end()
     pieces.append(pattern[at:].replace("?", "[0-9A-F]"))
     return "".join(pieces)
@@ -218,7 +239,7 @@ def read_transcript(path: Path) -> Transcript:
                 raise TranscriptError(f"{path.name}:{number}: an answer without a command")
             answers = tuple(_expand(one) for one in body[1:].split("|"))
             for one in answers:
-                if not re.fullmatch(r"(?:[0-9A-F?]|\.\.(?:\{\d+\})?)+", one):
+                if not re.fullmatch(rf"(?:[0-9A-F?]|{_GAP.pattern})+", one):
                     raise TranscriptError(f"{path.name}:{number}: not an answer")
             steps.append(Step("send", waiting.line, waiting.command, answers))
             waiting = None
@@ -239,7 +260,7 @@ def read_transcript(path: Path) -> Transcript:
             steps.append(Step("read-all", number))
         elif body.startswith(">"):
             command = _expand(body[1:])
-            if not re.fullmatch(r"(?:[0-9A-F?]{2}){4,}", command):
+            if not re.fullmatch(r"(?:[0-9A-F?]{2}){4}(?:[0-9A-F?]{2}|<[A-Z]+>)*", command):
                 raise TranscriptError(f"{path.name}:{number}: not a command")
             waiting = Step("send", number, command)
         else:
@@ -268,7 +289,9 @@ def replay_on_card(transcript: Transcript, card: CardUnderTest) -> int:
     """
     sent = 0
     length = 0
-    for step in transcript.steps:
+    kept: dict[str, str] = {}
+    for typed in transcript.steps:
+        step = typed.filled(kept)
         where = f"{transcript.name}.apdu:{step.line}"
         if step.kind == "reset":
             card.reset()
@@ -281,6 +304,7 @@ def replay_on_card(transcript: Transcript, card: CardUnderTest) -> int:
             answer = card.transmit(bytes.fromhex(step.command))
             sent += 1
             assert step.accepts(answer), f"{where}: {step.command} -> {answer.hex().upper()}, typed {step.answers}"
+            kept |= step.keeps(answer)
             is_header = len(answer) == 6 and answer.startswith(b"\x30\x82") and answer.endswith(b"\x90\x00")
             length = int.from_bytes(answer[2:4], "big") + 4 if is_header else 0
     return sent

@@ -27,6 +27,7 @@ ROLES = ("signature", "authentication", "input_support", "session", "common", "c
 KEYS = (
     *((f"ca-{purpose}-{number}", "ca") for purpose in ("signature", "authentication") for number in (1, 2)),
     *((f"cv-ca-{name}", "cv-ca") for name in ("card-manager", "card-face", "input-support")),
+    ("cv-intermediate-card-manager", "cv-ca"),
     *((f"municipality-{code}", "municipality") for code in ("13221", "13113", "01101")),
     *((f"persona-{number:02}", "persona") for number in range(1, 15)),
 )

@@ -62,6 +62,22 @@ def file_rows(tables: list[Table]) -> Iterator[tuple[object, ...]]:
         )
 
 
+def object_rows(tables: list[Table]) -> Iterator[tuple[object, ...]]:
+    words = {"long": "extended Le only", "optional": "not on every card", "everywhere": "with any application current"}
+    for table in tables:
+        yield (
+            table["tag"],
+            f"`{table['id']}` {table['name_en']} {table['name_ja']}",
+            table.get("size", ""),
+            table.get("read", "never"),
+            table.get("layout", ""),
+            [text for key, text in words.items() if table.get(key)],
+            table.get("privacy", "personal"),
+            table["evidence"],
+            table["source"],
+        )
+
+
 def key_rows(tables: list[Table]) -> Iterator[tuple[object, ...]]:
     for table in tables:
         form, tries, change = table.get("format", {}), table.get("tries", {}), table.get("change", {})
@@ -102,9 +118,14 @@ def page(spec: Table) -> str:
     """One application's page."""
     about = spec["application"]
     out = [NOTICE, f"# {about['name_en']}\n\n{about['name_ja']}, AID `{about['aid']}`. "]
-    out.append(f"Evidence: {about['evidence']} ({about['source']}).\n\n## Files\n\n")
-    columns = ("file", "name", "structure", "bytes", "read", "content", "privacy", "evidence", "source")
-    out.append(grid(columns, file_rows(spec.get("file", []))))
+    out.append(f"Evidence: {about['evidence']} ({about['source']}).")
+    out.append(" Current after reset.\n\n" if about.get("power_on") else "\n\n")
+    if files := spec.get("file"):
+        columns = ("file", "name", "structure", "bytes", "read", "content", "privacy", "evidence", "source")
+        out += ["## Files\n\n", grid(columns, file_rows(files))]
+    if objects := spec.get("object"):
+        columns = ("tag", "name", "bytes", "read", "content", "answers", "privacy", "evidence", "source")
+        out += ["## Data objects\n\n", grid(columns, object_rows(objects))]
     if keys := spec.get("key"):
         columns = ("file", "name", "kind", "form", "tries", "change", "use", "evidence", "source")
         out += ["## Keys\n\n", grid(columns, key_rows(keys))]

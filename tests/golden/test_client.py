@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from kojin_card.applications import Sex
 from kojin_card.applications.common import Common
-from kojin_card.applications.input_support import BasicFour, InputSupport, Sex
+from kojin_card.applications.input_support import BasicFour, InputSupport
 from kojin_card.applications.jpki import Jpki, TokenKind
 from kojin_card.channel import CardChannel
 from kojin_card.errors import AccessDenied, PinBlocked, PinRejected, PinReserve, TransportError
@@ -100,7 +101,26 @@ def _change_pin(channel: CardChannel) -> None:
     channel.change("jpki", "auth_pin", "1234", "4321")
 
 
+def _change_key(channel: CardChannel) -> None:
+    for application in ("juki", "common"):
+        channel.change(application, "resident_registry_pin", "9012", "1111")
+
+
+def _face_numbers(channel: CardChannel) -> None:
+    channel.verify("card_face", "code_a", "537686677188")
+    channel.verify("card_face", "code_b", "55021720352285")
+
+
+def _age(channel: CardChannel) -> None:
+    channel.verify("card_face", "birth_code", "020803")
+    raw = channel.read("card_face", "age")
+    assert len(raw) == 547
+    assert raw[8:16] == b"19900803"
+    assert raw[-256:] == b"\xa5" * 256
+
+
 SCENARIOS: dict[str, Callable[[CardChannel], None]] = {
+    "client_age": _age,
     "client_authenticate": _authenticate,
     "client_basic_four_code_b": _four_by_code_b,
     "client_basic_four_long": _four_long,
@@ -109,8 +129,10 @@ SCENARIOS: dict[str, Callable[[CardChannel], None]] = {
     "client_basic_four_plain": _four_by_pin,
     "client_blocked": _blocked,
     "client_certificate": _certificate,
+    "client_change_key": _change_key,
     "client_change_pin": _change_pin,
     "client_common": _common,
+    "client_face_numbers": _face_numbers,
     "client_last_try_kept": _last_try_kept,
     "client_my_number": _my_number,
     "client_pin_status": _pin_status,
@@ -152,7 +174,9 @@ def test_the_number_of_apdus_for_the_four_items(name: str, apdus: int) -> None:
     assert card.sent == channel.link.sent == apdus
 
 
-@pytest.mark.parametrize("name", ["client_basic_four_pin", "client_sign", "client_change_pin"])
+@pytest.mark.parametrize(
+    "name", ["client_age", "client_basic_four_pin", "client_change_key", "client_change_pin", "client_sign"]
+)
 def test_the_same_conversation_works_with_the_software_card(name: str, soft_card: Callable[..., Any]) -> None:
     # Not one of the ropes (client and card share their specs): it only shows that the scenarios are real ones.
     persona = read_transcript(TRANSCRIPTS / f"{name}.apdu").persona
@@ -160,6 +184,9 @@ def test_the_same_conversation_works_with_the_software_card(name: str, soft_card
     if name == "client_sign":
         channel.verify("jpki", "sign_password", "abc123")
         assert len(channel.sign("jpki", "sign_key", DIGEST_INFO)) == 256
+    elif name == "client_age":
+        channel.verify("card_face", "birth_code", "020803")
+        assert len(channel.read("card_face", "age")) == 547
     else:
         SCENARIOS[name](channel)
 

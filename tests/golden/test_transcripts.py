@@ -21,15 +21,25 @@ from support import (
 
 CARD_SIDE = transcripts("card")
 
-#: The conversations that must be there (issue §7; card.md §11): a lost file must not go unnoticed.
+#: The conversations that must be there (issues 2 §7 and 3 §1; card.md §11): a lost file must not go unnoticed.
 WANTED = {
     "card": {
+        "ap_signature",
+        "card_manager",
         "child",
+        "face_birth_code",
+        "face_code_a",
+        "face_code_b",
+        "face_free",
+        "internal_authenticate",
         "jlis_basic_four_plain",
         "jlis_basic_four_sfi",
         "jlis_files",
         "jlis_my_number",
+        "jlis_my_number_not_b",
         "jlis_pin",
+        "juki",
+        "my_number",
         "myna",
         "myna_card",
         "opensc_blocked",
@@ -40,8 +50,10 @@ WANTED = {
         "pyjpki_cleared",
         "pyjpki_kept",
         "select_with_le",
+        "terminal_certificate",
     },
     "client": {
+        "client_age",
         "client_authenticate",
         "client_basic_four_code_b",
         "client_basic_four_long",
@@ -50,8 +62,10 @@ WANTED = {
         "client_basic_four_plain",
         "client_blocked",
         "client_certificate",
+        "client_change_key",
         "client_change_pin",
         "client_common",
+        "client_face_numbers",
         "client_last_try_kept",
         "client_my_number",
         "client_pin_status",
@@ -147,6 +161,8 @@ def test_a_transcript_without_its_headers_is_refused(tmp_path: Path) -> None:
         ("..{2} 9000", "019000", False),
         ("3082???? 9000", "308201239000", True),
         ("E8A68B*2 9000", "E8A68BE8A68B9000", True),
+        ("01 <YEAR:2> 9000", "010203 9000", True),
+        ("01 <YEAR:2> 9000", "0102 9000", False),
         ("AA | 6A82", "6A82", True),
         ("AA | 6A82", "6A83", False),
     ],
@@ -158,13 +174,27 @@ def test_the_notation(tmp_path: Path, typed: str, answer: str, fits: bool) -> No
     assert step.accepts(bytes.fromhex(answer)) is fits
 
 
+def test_a_command_repeats_what_was_kept(tmp_path: Path) -> None:
+    path = tmp_path / "x.apdu"
+    lines = ("> 00B2010C00 # card.md §1", "< 01 <YEAR:2> .. 9000", "> 0020009205 AA<YEAR>BBCC # card.md §1", "< 9000")
+    path.write_text(HEAD + "\n".join(lines) + "\n", encoding="utf-8")
+    card = _Scripted("010203049000", "9000")
+    assert replay_on_card(read_transcript(path), card) == 2
+    assert card.heard[-1].hex() == "0020009205aa0203bbcc"
+    path.write_text(HEAD + "\n".join(lines[2:]) + "\n", encoding="utf-8")
+    with pytest.raises(TranscriptError):
+        replay_on_card(read_transcript(path), _Scripted("9000"))
+
+
 class _Scripted:
     """A card that says what it is told, to see a replay fail."""
 
     def __init__(self, *answers: str) -> None:
         self._answers = list(answers)
+        self.heard: list[bytes] = []
 
-    def transmit(self, _command: bytes) -> bytes:
+    def transmit(self, command: bytes) -> bytes:
+        self.heard.append(command)
         return bytes.fromhex(self._answers.pop(0))
 
     def reset(self) -> None: ...

@@ -52,7 +52,11 @@ SELECT_ROWS = (
     Row("an EF id far from ours", "card.md §4.1", (JPKI, "00A4020C02 2F10 -> 6A82")),
     Row("there is no MF", "card.md §2.5: 3F00 -> 6A82", (JPKI, "00A4020C02 3F00 -> 6A82")),
     Row("an EF of another application", "card.md §2.1, §2.6", (TEXT, "00A4020C02 0018 -> 6A82")),
-    Row("an EF with no application current", "brief: 6986; card.md §4.1 (MY)", ("00A4020C02 0001 -> 6986",)),
+    Row(
+        "an EF that the MF does not have",
+        "card.md §2.5 [R] for other ids, §4.1; [I] for this one",
+        ("00A4020C02 0001 -> 6A82",),
+    ),
     Row("path selection", "card.md §4.1: P1=09 fails (SW not given)", (JPKI, "00A4090C02 000A -> 6A86|6A82|6A81")),
     Row("SELECT 00 00 after a cold reset", "card.md §2.5 [R]", ("00A40000 -> 6A86",)),
     Row(

@@ -119,7 +119,7 @@ STATE_ROWS = (
         "card.md §4.10",
         (JPKI, "00A4020C02 0006 -> 9000", "reset", "00B0000000 -> 6986"),
     ),
-    Row("power loss forgets the application", "card.md §4.10", (JPKI, "power_off", "00A4020C02 0006 -> 6986")),
+    Row("power loss forgets the application", "card.md §4.10, §2.5", (JPKI, "power_off", "00A4020C02 0006 -> 6A82")),
     Row(
         "reset keeps the counters",
         "card.md §3",

@@ -9,28 +9,34 @@ import pytest
 
 from support import talk
 
-#: What tells the applications apart without a key (card.md §2.1, §2.4, §2.6).
+#: What tells the applications apart without a key (card.md §2.1, §2.2, §2.4, §2.6): a read, and how its answer begins.
+#: 住基 has only the key reference, which 共通 has too, so that it is the one that has nothing else.
 MARKS = {
     "共通": ("00B2010C00", "011C"),
     "入力補助": ("00B0850005", "FF4082009F"),
+    "確認": ("00B0830005", "FF3082013B"),
     "JPKI": ("00B0880003", "8F8F00"),
 }
+KEY_REFERENCE = "00B2011400"
 
 
 def current_application(card: Any) -> set[str]:
-    return {
+    found = {
         name for name, (ask, mark) in MARKS.items() if card.transmit(bytes.fromhex(ask)).hex().upper().startswith(mark)
     }
+    if not found and card.transmit(bytes.fromhex(KEY_REFERENCE)).endswith(b"\x90\x00"):
+        return {"住基"}
+    return found
 
 
 @pytest.mark.parametrize("quiet", [True, False])
 @pytest.mark.parametrize(
     ("prefix", "at_least"),
     [
-        ("D392", {"共通", "入力補助", "JPKI"}),
-        ("D3921000", {"共通", "入力補助"}),
-        ("D392100031000101", {"共通", "入力補助"}),
-        ("D39210003100010104", {"入力補助"}),
+        ("D392", {"共通", "入力補助", "確認", "住基", "JPKI"}),
+        ("D3921000", {"共通", "入力補助", "確認", "住基"}),
+        ("D392100031000101", {"共通", "入力補助", "確認", "住基"}),
+        ("D39210003100010104", {"入力補助", "確認", "住基"}),
         ("D392F0", {"JPKI"}),
     ],
 )

@@ -99,7 +99,7 @@ def test_every_persistent_byte_comes_back(tmp_path: Path, persona: str) -> None:
 
 
 def test_knobs_and_bytes_of_any_secret_come_back(tmp_path: Path) -> None:
-    knobs = Knobs(blocked_sw=0x6983, reselect_keeps_state=True, empty_verify_when_verified=0x9000)
+    knobs = Knobs(0x6983, reselect_keeps_state=True, empty_verify_when_verified=0x9000, contact_atr_at_power_on=False)
     odd = make_card("adult", now=NOW, knobs=knobs).with_key(
         "jpki", "auth_pin", KeyState(bytes(range(256))[1:], tries_left=1, tries_full=3)
     )

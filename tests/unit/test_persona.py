@@ -32,8 +32,17 @@ def edit(folder: Path, name: str, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1), "utf-8")
 
 
-def test_three_personas_came_with_the_package() -> None:
-    assert persona_names() == ("adult", "child", "jlis_test_card")
+def test_the_page_lists_every_persona_as_its_file_names_it() -> None:
+    page = (ROOT / "docs" / "personas.md").read_text("utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    personas = [load_persona(name) for name in persona_names()]
+    assert rows == [f"| `{persona.id}` | {persona.name_ja} | {persona.name_en} |" for persona in personas]
+
+
+def test_no_two_personas_share_a_number() -> None:
+    personas = [load_persona(name) for name in persona_names()]
+    for number in ("my_number", "serial"):
+        assert len({getattr(persona, number) for persona in personas}) == len(personas)
 
 
 @pytest.mark.parametrize("name", persona_names())

@@ -84,6 +84,7 @@ def test_an_adults_card_has_every_file_and_key_of_the_specs() -> None:
     for name, application in SPEC.applications.items():
         assert set(made().applications[name].files) == set(application.files)
         assert set(made().applications[name].keys) == set(application.keys)
+        assert set(made().applications[name].objects) == set(application.objects)
 
 
 def test_the_four_items_and_the_number_are_the_personas() -> None:
@@ -162,6 +163,10 @@ def test_secrets_and_counters_as_delivered() -> None:
     secrets = {name: content.secret for name, content in keys.items() if content.secret is not None}
     assert secrets == {
         "common/resident_registry_pin": b"9012",
+        "juki/resident_registry_pin": b"9012",
+        "card_face/birth_code": b"020803",
+        "card_face/code_b": b"02080320364271",
+        "card_face/code_a": adult.my_number.encode(),
         "input_support/pin": b"5678",
         "input_support/code_a": adult.my_number.encode(),
         "input_support/code_b": b"02080320364271",  # 平成2年8月3日, expiry 2036, 4271
@@ -188,7 +193,11 @@ def test_the_published_card_has_what_was_published_and_nothing_else() -> None:
         "common": {"card_information"},
         "input_support": {"my_number", "basic_four"},
         "jpki": {"token_information", "certificate_availability"},
+        "card_face": set(),
+        "juki": set(),
+        "card_manager": set(),
     }
+    assert not [name for app in state.applications.values() for name in app.objects]
     assert not [key for app in state.applications.values() for key in app.keys.values() if key.private is not None]
 
 
@@ -292,7 +301,7 @@ def test_every_key_of_a_card_is_another() -> None:
         for key, content in app.keys.items()
         if content.private is not None
     ]
-    assert len(set(moduli)) == len(moduli) == 4
+    assert len(set(moduli)) == len(moduli) == 5
 
 
 def test_what_cannot_be_made() -> None:

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from kojin_card.errors import SpecError
-from kojin_card.spec import Access, EvidenceLevel, KeyKind, Privacy, Structure, load_application, load_card_spec
+from kojin_card.spec import (
+    Access,
+    ChangeCommand,
+    EvidenceLevel,
+    KeyKind,
+    Privacy,
+    Structure,
+    load_application,
+    load_card_spec,
+)
 
 GOOD = """
 schema = 1
@@ -57,6 +68,16 @@ read = "key:pin"
 layout = "data"
 evidence = "public"
 source = "x"
+[[object]]
+id = "expiry"
+tag = "00F2"
+name_en = "Expiry"
+name_ja = "有効期限"
+read = "key:pin"
+layout = "expiry"
+long = true
+evidence = "public"
+source = "x"
 [[digest]]
 id = "d"
 file = "data"
@@ -86,6 +107,12 @@ fields = [
   { tag = "DF23", name = "digest", type = "bytes", length = 32 },
   { tag = "DF24", name = "signature", type = "bytes", length = 256 },
 ]
+[[layout]]
+id = "expiry"
+encoding = "fixed"
+evidence = "public"
+source = "x"
+fields = [{ name = "expiry", type = "date" }]
 """
 
 
@@ -94,6 +121,22 @@ def test_the_good_one_is_good() -> None:
     assert application.keys["signer"].use == Access((frozenset({"key:pin"}),))
     assert application.files["data"].privacy is Privacy.PERSONAL  # omitted: closed
     assert application.signatures["s"].covers == (("name",), ("digest",))
+    assert (application.power_on, application.order) == (False, 100)
+    assert not application.keys["signer"].internal_authentication
+
+
+def test_a_data_object_says_what_get_data_returns() -> None:
+    application = load_application(GOOD, "demo.toml")
+    found = application.by_tag(b"\x00\xf2")
+    assert found is application.objects["expiry"]
+    assert (found.long, found.optional, found.everywhere, found.size) == (True, False, False, None)
+    assert found.privacy is Privacy.PERSONAL  # omitted: closed, as the rule
+    assert found.read == Access((frozenset({"key:pin"}),))
+    assert application.layout_of_object("expiry") is application.layouts["expiry"]
+    assert application.by_tag(b"\x00\xf3") is None
+    closed = load_application(GOOD.replace('read = "key:pin"\nlayout = "expiry"', ""), "demo.toml")
+    assert not closed.objects["expiry"].read.allows({"key:pin"})
+    assert closed.layout_of_object("expiry") is None
 
 
 FAULTS = {
@@ -137,6 +180,20 @@ FAULTS = {
     "field without a name": ('name = "name", ', "", "layout[data].fields[0]"),
     "unknown type": ('type = "utf8"', 'type = "utf16"', "layout[data].fields[name]"),
     "no encoding": ('encoding = "ber_tlv"', "", "layout[data]"),
+    "object without a tag": ('tag = "00F2"\n', "", "object[expiry]"),
+    "tag of one byte": ('tag = "00F2"', 'tag = "F2"', "object[expiry]"),
+    "tag of three bytes": ('tag = "00F2"', 'tag = "DF8101"', "object[expiry]"),
+    "object of no layout": ('layout = "expiry"', 'layout = "expires"', "object[expiry]"),
+    "object without evidence": ('long = true\nevidence = "public"\n', "long = true\n", "object[expiry]"),
+    "a number for a flag": ("long = true", "long = 1", "object[expiry]"),
+    "object behind a key, everywhere": ("long = true", "everywhere = true", "object[expiry]"),
+    "object with a structure": ("long = true", 'structure = "transparent"', "object[expiry]"),
+    "object of no bytes": ("long = true", "size = 0", "object[expiry]"),
+    "object with a rule of no key": ('read = "key:pin"\nlayout = "expiry"', 'read = "key:nip"', "application"),
+    "object and file share an id": ('[[object]]\nid = "expiry"', '[[object]]\nid = "data"', "application"),
+    "order in words": ('default_key = "signer"', 'default_key = "signer"\norder = "first"', "application"),
+    "power-on in words": ('default_key = "signer"', 'default_key = "signer"\npower_on = "yes"', "application"),
+    "a pin that authenticates": ('secret = "pin"', 'secret = "pin"\ninternal_authentication = true', "key[pin]"),
     "application twice": ('[[key]]\nid = "signer"', '[[key]]\nid = "pin"', "key[pin]"),
 }
 
@@ -165,15 +222,44 @@ def test_two_applications_may_not_share_an_aid(tmp_path: object) -> None:
         load_card_spec(folder)
 
 
+def test_two_objects_may_not_share_a_tag() -> None:
+    start = GOOD.index("[[object]]")
+    again = GOOD[start : GOOD.index("[[digest]]")].replace('id = "expiry"', 'id = "other"')
+    with pytest.raises(SpecError, match="share a tag"):
+        load_application(GOOD + again, "demo.toml")
+
+
+def test_applications_stand_in_their_order_and_one_is_current_at_power_on(tmp_path: Path) -> None:
+    def write(name: str, aid: str, line: str) -> None:
+        text = GOOD.replace('id = "demo"', f'id = "{name}"').replace("F04B4F4A494E", aid)
+        (tmp_path / f"{name}.toml").write_text(text.replace("default_key", f"{line}\ndefault_key", 1), "utf-8")
+
+    write("a", "F000000001", "order = 30")
+    write("b", "F000000002", "order = 10\npower_on = true")
+    write("c", "F000000003", "")
+    spec = load_card_spec(tmp_path)
+    assert list(spec.applications) == ["b", "a", "c"]
+    assert spec.power_on is spec["b"]
+    write("c", "F000000003", "power_on = true")
+    with pytest.raises(SpecError, match="power-on"):
+        load_card_spec(tmp_path)
+
+
 # Typed from card.md §1 to §3, not from the specs.
 AIDS = {
     "common": "D3921000310001010100",
     "input_support": "D3921000310001010408",
     "jpki": "D392F000260100000001",
+    "card_face": "D3921000310001010402",
+    "juki": "D3921000310001010401",
+    "card_manager": "A0000001510000",
 }
 EXPECTED_EFS = {
     "common": "0001 0002 0019 001C",
     "input_support": "0001 0002 0003 0004 0005 0006 0007 0008 0010 0011 0012 0013 0014 0015 001C 001E",
+    "card_face": "0001 0002 0003 0004 0005 0006 0011 0012 0013 0014 0015 001A 001C 001E",
+    "juki": "0002 001C",
+    "card_manager": "001E",
     "jpki": "0001 0002 0005 0006 0008 0009 000A 000B 0010 0016 0017 0018 0019 001A 001B 001C 001E",
 }
 EXPECTED_SECRETS = {
@@ -183,6 +269,31 @@ EXPECTED_SECRETS = {
     ("input_support", "0014"): (12, 12, 10),
     ("input_support", "0015"): (14, 14, 10),
     ("common", "001C"): (4, 4, 3),
+    ("juki", "001C"): (4, 4, 3),
+    ("card_face", "0011"): (6, 6, None),
+    ("card_face", "0012"): (14, 14, 10),
+    ("card_face", "0013"): (12, 12, 10),
+}
+# tag: name, bytes, whether a short Le answers 6700, whether some cards lack it, whether it answers in any application
+EXPECTED_OBJECTS = {
+    "0042": ("issuer", 16, False, False, False),
+    "0045": ("card_identification", None, False, False, False),
+    "0066": ("card_recognition", None, False, False, False),
+    "00F0": ("municipality", 5, False, False, False),
+    "00F2": ("expiry", 8, False, False, False),
+    "00F7": ("intermediate_key_id", 16, False, False, False),
+    "00F8": ("upper_cv_certificate", 563, True, False, False),
+    "7F21": ("lower_cv_certificate", None, True, True, False),
+    "5F51": ("contact_atr", None, False, False, True),
+}
+# card.md §2.2 and §2.3: who reads what of the card's face
+EXPECTED_FACE = {
+    "0001": ("key:birth_code", 547),
+    "0002": ("key:code_a | key:code_b", None),
+    "0003": ("always", None),
+    "0004": ("always", 568),
+    "0005": ("key:code_a", None),
+    "0006": ("always", 16),
 }
 
 
@@ -194,6 +305,77 @@ def test_the_specs_hold_every_file_and_key_of_the_facts() -> None:
         assert listed == EXPECTED_EFS[name].split()
     assert spec.by_aid(bytes.fromhex(AIDS["jpki"])) is spec["jpki"]
     assert spec.by_aid(b"\xd3\x92") is None
+
+
+def test_the_card_manager_is_current_at_power_on_and_has_the_objects_of_the_facts() -> None:
+    manager = load_card_spec()["card_manager"]
+    assert load_card_spec().power_on is not None
+    assert manager.power_on
+    found = {
+        spec.tag.hex().upper(): (spec.id, spec.size, spec.long, spec.optional, spec.everywhere)
+        for spec in manager.objects.values()
+    }
+    assert found == EXPECTED_OBJECTS
+    assert all(spec.read.always for spec in manager.objects.values())
+    assert [a.id for a in load_card_spec().applications.values() if a.objects] == ["card_manager"]
+
+
+def test_a_prefix_finds_the_common_application_first() -> None:
+    assert list(load_card_spec().applications) == [
+        "common",
+        "input_support",
+        "jpki",
+        "card_face",
+        "juki",
+        "card_manager",
+    ]
+
+
+def test_the_cards_face_has_the_rules_signatures_and_keys_of_the_facts() -> None:
+    face = load_card_spec()["card_face"]
+    rules = {
+        file.file_id.hex().upper(): (str(file.read), file.size)
+        for file in face.files.values()
+        if file.structure is Structure.TRANSPARENT
+    }
+    assert rules == EXPECTED_FACE
+    assert {name: spec.covers for name, spec in face.signatures.items()} == {
+        "age": (("birth_date", "card_key"),),
+        "face": (("birth_date", "sex", "card_key"), ("name_image", "address_image"), ("photo",)),
+        "my_number_image": (("my_number_image", "card_key"),),
+        "cv_certificate": (("body",),),
+    }
+    assert {name: key.file_id.hex() for name, key in face.keys.items()} == {
+        "birth_code": "0011",
+        "code_b": "0012",
+        "code_a": "0013",
+        "card_key": "001a",
+    }
+    assert face.default_key == "card_key"
+    assert face.keys["card_key"].use == Access(always=True)
+    assert [field.tag.hex().upper() for field in face.layouts["face"].fields[0].fields] == [
+        f"DF2{digit}" for digit in "123456789A"
+    ]
+    assert face.files["my_number_image"].privacy is Privacy.MY_NUMBER
+
+
+def test_only_the_key_of_the_common_application_authenticates_the_card() -> None:
+    keys = [
+        (application.id, key.id)
+        for application in load_card_spec().applications.values()
+        for key in application.keys.values()
+        if key.internal_authentication
+    ]
+    assert keys == [("common", "internal_authentication")]
+
+
+def test_both_references_of_the_resident_registry_pin_change_alike() -> None:
+    spec = load_card_spec()
+    one, two = (spec[name].keys["resident_registry_pin"] for name in ("common", "juki"))
+    assert one.change is not None
+    assert two.change is not None
+    assert one.change.command is two.change.command is ChangeCommand.CHANGE_KEY
+    assert (one.format, one.sfi) == (two.format, two.sfi)
 
 
 def test_every_secret_has_the_form_and_tries_of_the_facts() -> None:

@@ -59,6 +59,7 @@ def test_the_declaration_is_what_it_says(pool: KeyPool) -> None:
     assert set(pki.declaration.municipalities) == {"13221", "13113", "01101"}
     assert set(pki.declaration.cv.applications) == {"card_manager", "card_face", "input_support"}
     assert pki.declaration.cv.qualifier.hex() == "0805"
+    assert pki.declaration.cv.intermediate.application == "card_manager"
     assert TestPki.load(PKI / "simulator.toml").declaration == pki.declaration
 
 
@@ -119,6 +120,11 @@ CHANGES = [
     ("a J-LIS test key number", '"9000034"', '"6000034"', "cv.application[input_support]"),
     ("cv ca key twice", '"cv-ca-input-support"', '"cv-ca-card-face"', "cv.application[input_support]"),
     ("cv ca key of a ca", '"cv-ca-input-support"', '"ca-signature-1"', "cv.application[input_support]"),
+    ("no intermediate", '[cv.intermediate]', '[cv.between]', "cv"),
+    ("a real number between", '"9000022"', '"5000022"', "cv.intermediate"),
+    ("between in no application", 'application = "card_manager"', 'application = "juki"', "cv.intermediate"),
+    ("between with a CA's key", '"cv-intermediate-card-manager"', '"cv-ca-card-manager"', "cv.intermediate"),
+    ("between with a persona's key", '"cv-intermediate-card-manager"', '"persona-01"', "cv.intermediate"),
     ("application twice", 'name = "input_support"', 'name = "card_face"', "cv.application[card_face]"),
     ("revoked by nobody", "generation = 2\nmunicipality", "generation = 3\nmunicipality", "revocation[0]"),
     ("revoked nowhere", 'municipality = "13113"', 'municipality = "13114"', "revocation[0]"),
@@ -164,8 +170,8 @@ def test_a_layout_that_no_specification_has_is_refused(pool: KeyPool, written: C
 
 def test_the_pool_says_first_that_its_keys_are_worthless_and_they_are_good_keys(pool: KeyPool) -> None:
     assert POOL.startswith("# WORTHLESS TEST KEYS")
-    assert len(pool.keys) == 24
-    assert len({key.p for key in pool.keys} | {key.q for key in pool.keys}) == 48
+    assert len(pool.keys) == 25
+    assert len({key.p for key in pool.keys} | {key.q for key in pool.keys}) == 50
     for key in pool.keys:
         private = pool.key(key.label)
         numbers = private.private_numbers()

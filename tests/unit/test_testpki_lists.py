@@ -196,6 +196,21 @@ def test_card_verifiable_certificates_have_the_published_form(
     assert made == TestPki.load().cv_certificate(application=application, municipality="13221")
 
 
+def test_the_chain_of_the_card_manager(pki: TestPki) -> None:
+    """card.md §2.5: the CA certifies the intermediate, which certifies the key below it; each body of 297 bytes."""
+    key_id, upper, lower = pki.cv_chain("13221")
+    assert key_id == bytes.fromhex("393030303032320805303031000000a8")
+    bodies = [certificate[10:307] for certificate in (upper, lower)]
+    assert [body[:16] for body in bodies] == [pki.cv_ca_key_id("card_manager"), key_id]
+    assert [body[16:32] for body in bodies] == [key_id, pki.holder_key_id("card_manager", "13221")]
+    between = rsa.RSAPublicNumbers(65537, int.from_bytes(bodies[0][41:], "big")).public_key()
+    assert bodies[1][41:] == pki.record_key("13221").public_key().public_numbers().n.to_bytes(256, "big")
+    pki.cv_ca_key("card_manager").public_key().verify(upper[312:], bodies[0], padding.PKCS1v15(), hashes.SHA256())
+    between.verify(lower[312:], bodies[1], padding.PKCS1v15(), hashes.SHA256())
+    with pytest.raises(UsageError):
+        pki.cv_chain("99999")
+
+
 def test_municipalities_have_keys_and_key_ids_of_their_own(pki: TestPki) -> None:
     places = list(pki.declaration.municipalities)
     assert len({pki.holder_key_id("input_support", place) for place in places}) == len(places) == 3

@@ -55,7 +55,8 @@ def dump(state: CardState) -> bytes:
     applications = [
         f"{json.dumps(name)}: {{\n"
         f'"keys": {json.dumps({key: _dump_key(content) for key, content in application.keys.items()})},\n'
-        f'"files": {json.dumps({file: _dump_file(content) for file, content in application.files.items()})}\n}}'
+        f'"files": {json.dumps({file: _dump_file(content) for file, content in application.files.items()})}'
+        f"{_dump_objects(application.objects)}\n}}"
         for name, application in state.applications.items()
     ]
     return "\n".join([*lines, '"applications": {', ",\n".join(applications), "}}", ""]).encode("utf-8")
@@ -68,6 +69,8 @@ def _knobs(knobs: Knobs) -> dict[str, object]:
     }
     if knobs.empty_verify_when_verified is not None:
         values["empty_verify_when_verified"] = f"{knobs.empty_verify_when_verified:04X}"
+    if not knobs.contact_atr_at_power_on:
+        values["contact_atr_at_power_on"] = False
     return values
 
 
@@ -87,6 +90,11 @@ def _dump_file(file: FileState) -> dict[str, object]:
     if file.octets is not None:
         return {"octets": file.octets.hex()}
     return {"records": [record.hex() for record in file.records]} if file.records else {}
+
+
+def _dump_objects(objects: Mapping[str, bytes]) -> str:
+    """The data objects of an application; nothing for the many that have none."""
+    return f',\n"objects": {json.dumps({name: value.hex() for name, value in objects.items()})}' if objects else ""
 
 
 def load(text: bytes, spec: CardSpec, name: str) -> CardState:
@@ -160,6 +168,7 @@ def _load_knobs(table: Table) -> Knobs:
         empty_verify_when_verified=word("empty_verify_when_verified")
         if table.has("empty_verify_when_verified")
         else None,
+        contact_atr_at_power_on=table.take("contact_atr_at_power_on", bool, True),
     )
     table.done()
     return knobs
@@ -171,7 +180,9 @@ def _applications(table: Table, spec: CardSpec) -> dict[str, ApplicationState]:
         if table.has(name):
             one = table.table(name)
             files, keys = one.table("files"), one.table("keys")
-            applications[name] = ApplicationState(_files(files, spec[name]), _keys(keys, spec[name]))
+            applications[name] = ApplicationState(
+                _files(files, spec[name]), _keys(keys, spec[name]), _objects(one, spec[name])
+            )
             for part in (files, keys, one):
                 part.done()
     table.done()
@@ -180,6 +191,15 @@ def _applications(table: Table, spec: CardSpec) -> dict[str, ApplicationState]:
 
 def _files(table: Table, application: ApplicationSpec) -> Mapping[str, FileState]:
     return {name: _file(table.table(name), file) for name, file in application.files.items() if table.has(name)}
+
+
+def _objects(table: Table, application: ApplicationSpec) -> Mapping[str, bytes]:
+    if not table.has("objects"):
+        return {}
+    objects = table.table("objects")
+    found = {name: objects.hex(name, size=(0, _MAX_OCTETS)) for name in application.objects if objects.has(name)}
+    objects.done()
+    return found
 
 
 def _file(table: Table, spec: FileSpec) -> FileState:

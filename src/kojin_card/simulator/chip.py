@@ -1,7 +1,7 @@
 """The chip: from the bytes of a command to the bytes of an answer. It answers everything, and never raises.
 
-Instructions of card.md §4 that are not here yet answer 6D00: GET DATA, INTERNAL and EXTERNAL AUTHENTICATE, ``80 A2``
-(terminal authentication) and ``80 AE`` (secure messaging). A card without them stands for no real one in that respect.
+One instruction of card.md §4 is not here and answers 6D00: ``80 AE`` (secure messaging, §4.7). A card without it stands
+for no real one in that respect.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from kojin_card.errors import DecodeError
 from kojin_card.iso7816.apdu import CommandApdu
 from kojin_card.iso7816.status import SW
-from kojin_card.simulator import pin, read, select, sign
+from kojin_card.simulator import authenticate, data, pin, read, select, sign
 from kojin_card.simulator.context import Answer, Context, Received
 from kojin_card.simulator.security import Refused, Security
 
@@ -49,6 +49,10 @@ def _commands() -> dict[tuple[int, int], Callable[[Context, Received], Answer]]:
         (_INTERINDUSTRY, 0xB2): read.read_record,
         (_INTERINDUSTRY, 0x20): pin.verify,
         (_INTERINDUSTRY, 0x24): pin.change_reference_data,
+        (_INTERINDUSTRY, 0xCA): data.get_data,
+        (_INTERINDUSTRY, 0x88): authenticate.internal_authenticate,
+        (_INTERINDUSTRY, 0x82): authenticate.external_authenticate,
+        (_PROPRIETARY, 0xA2): authenticate.terminal_certificate,
         (_INTERINDUSTRY, 0x84): sign.get_challenge,
         (_PROPRIETARY, 0x2A): sign.perform_signature,
         (_PROPRIETARY, 0x32): pin.change_key,
@@ -61,11 +65,13 @@ class Chip:
     """A card that is in power: specs, persistent memory and the volatile state between commands."""
 
     def __init__(self, spec: CardSpec, memory: Memory, random: Callable[[int], bytes]) -> None:
-        self._context = Context(spec, memory, Security(memory), random)
+        first = spec.power_on
+        power_on = first.id if first is not None and first.id in memory.state.applications else None
+        self._context = Context(spec, memory, Security(memory, power_on), random)
         self._commands = _commands()
 
     def reset(self) -> None:
-        """Lose the volatile state: nothing selected, nothing verified (card.md §4.10)."""
+        """Lose the volatile state: no file selected, nothing verified (card.md §4.10)."""
         self._context.security.forget()
 
     def process(self, raw: bytes) -> bytes:

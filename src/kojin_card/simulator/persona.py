@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from kojin_card.errors import SpecError, UsageError
 from kojin_card.resources import data_root
+from kojin_card.simulator.state import MAX_COUNTER
 from kojin_card.spec.load import evidence
 from kojin_card.spec.strict import Table, parse_toml
 
@@ -27,6 +28,7 @@ FOLDER = "fixtures/personas"
 MAX_FILE = 65535
 _ID = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
 _REFERENCE = re.compile(r"([a-z][a-z0-9_]*)/([a-z][a-z0-9_]*)\Z")
+_IMAGE = re.compile(r"images/[a-z0-9-]{1,64}\.(png|jp2)\Z")
 _CHECK_WEIGHTS = (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)  # card.md §7
 _ATR_SIZE = (2, 33)
 
@@ -52,6 +54,19 @@ class DeclaredFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Images:
+    """Images of the card's face that were rendered or drawn before.
+
+    Attributes:
+        texts: PNG by the text that it shows.
+        photo: JPEG 2000, or empty for a card without one.
+    """
+
+    texts: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    photo: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Validity:
     """How long cards last, counted in birthdays after issue, and who gets a signature certificate."""
 
@@ -68,6 +83,7 @@ class Profile:
 
     Attributes:
         roles: for each private key, the role of the key pool that it is.
+        tries: counters of the secrets whose number of tries the specs do not know.
     """
 
     id: str
@@ -78,6 +94,7 @@ class Profile:
     roles: Mapping[Reference, str]
     files: Mapping[Reference, DeclaredFile]
     evidence: Evidence
+    tries: Mapping[Reference, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +130,10 @@ class Persona:
         expiry: last day; None counts birthdays by the profile.
         pins: values by ``(application, key)``; 照合番号A and B are computed.
         unset: references that are there without a value, and so blocked.
-        files: declared contents; they win over those of the profile and over what would be made.
+        files: declared contents of files and data objects; they win over those of the profile and over what would be
+            made.
+        tries: counters that the specs do not know and the profile does not give.
+        certified_name: the name in certificates where substitutes (代替文字) stand in it; empty: the name itself.
 
     Raises:
         UsageError: a wrong check digit of 個人番号, or a number, flag or date of another form.
@@ -140,6 +160,9 @@ class Persona:
     pins: Mapping[Reference, str] = field(repr=False)
     unset: frozenset[Reference] = frozenset()
     files: Mapping[Reference, DeclaredFile] = field(default_factory=dict, repr=False)
+    images: Images = field(default_factory=Images, repr=False)
+    tries: Mapping[Reference, int] = field(default_factory=dict)
+    certified_name: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         self.born.on(date(2000, 1, 1))
@@ -151,6 +174,8 @@ class Persona:
         for text, flags in ((self.name, self.name_substitutes), (self.address, self.address_substitutes)):
             if len(text) != len(flags) or set(flags) - {"0", "1"}:
                 raise UsageError("substitutes has one 0 or 1 for each character of its text")
+        if self.certified_name and len(self.certified_name) != len(self.name):
+            raise UsageError("certified_name has one character for each of the name")
         if any(not value.isascii() or not value for value in self.pins.values()):
             raise UsageError("a PIN is ASCII and not empty")
         if self.profile is None and self.expiry is None:
@@ -190,9 +215,11 @@ def load_persona(name: str, folder: Traversable | None = None) -> Persona:
     files = _files(top)
     unset = frozenset(_reference(pins, text) for text in pins.texts("unset", ()))
     evidence(pins)
+    tries = _tries(top)
     values = {
         (application, key): value for application in pins.left() for key, value in pins.text_map(application).items()
     }
+    name_text, address_text = holder.take("name", str), holder.take("address", str)
     try:
         persona = Persona(
             id=name,
@@ -200,9 +227,9 @@ def load_persona(name: str, folder: Traversable | None = None) -> Persona:
             name_en=head.take("name_en", str),
             profile=profile,
             seed=head.take("seed", str, name),
-            name=holder.take("name", str),
+            name=name_text,
             name_substitutes=holder.take("name_substitutes", str),
-            address=holder.take("address", str),
+            address=address_text,
             address_substitutes=holder.take("address_substitutes", str),
             born=_born(holder),
             sex=holder.take("sex", str),
@@ -216,6 +243,9 @@ def load_persona(name: str, folder: Traversable | None = None) -> Persona:
             pins=values,
             unset=unset,
             files=files,
+            images=_images(top, root, name_text, address_text),
+            tries=tries,
+            certified_name=holder.take("certified_name", str, ""),
         )
     except UsageError as bad:
         raise top.error(bad.message) from None
@@ -265,6 +295,7 @@ def _profile(root: Traversable, name: str) -> Profile:
         },
         files=_files(top),
         evidence=evidence(head),
+        tries=_tries(top),
     )
     for table in (head, validity, roles, top):
         table.done()
@@ -292,7 +323,7 @@ def _born(table: Table) -> Born:
 
 def _files(top: Table) -> dict[Reference, DeclaredFile]:
     files: dict[Reference, DeclaredFile] = {}
-    for row in top.tables("file"):
+    for row in (*top.tables("file"), *top.tables("object")):
         reference = row.take("application", str), row.take("id", str)
         declared = DeclaredFile(
             evidence=evidence(row),
@@ -308,9 +339,50 @@ def _files(top: Table) -> dict[Reference, DeclaredFile]:
         if not 0 <= declared.filler <= MAX_FILE:
             raise row.error(f"filler must be 0 to {MAX_FILE}")
         if reference in files:
-            raise row.error("the file stands twice")
+            raise row.error("the file or object stands twice")
         files[reference] = declared
     return files
+
+
+def _tries(top: Table) -> dict[Reference, int]:
+    tries: dict[Reference, int] = {}
+    for row in top.tables("tries"):
+        reference = row.take("application", str), row.take("key", str)
+        count = row.take("count", int)
+        evidence(row)
+        row.done()
+        if reference in tries or not 1 <= count <= MAX_COUNTER:
+            raise row.error(f"count must be 1 to {MAX_COUNTER}, once for each key")
+        tries[reference] = count
+    return tries
+
+
+def _images(top: Table, root: Traversable, name: str, address: str) -> Images:
+    if not top.has("images"):
+        return Images()
+    table = top.table("images")
+    texts = {text: _image(table, root, key) for key, text in (("name", name), ("address", address)) if table.has(key)}
+    photo = _image(table, root, "photo") if table.has("photo") else b""
+    table.done()
+    return Images(texts, photo)
+
+
+def _image(table: Table, root: Traversable, key: str) -> bytes:
+    """The bytes of an image beside the personas.
+
+    Raises:
+        SpecError: a name that leads elsewhere, no such file, or one that no file of a card could hold.
+    """
+    path = table.take(key, str)
+    if not _IMAGE.fullmatch(path):
+        raise table.error(f"{key} must be images/<name>.png or .jp2")
+    try:
+        data = root.joinpath(*path.split("/")).read_bytes()
+    except OSError:
+        raise table.error(f"{key}: no such image") from None
+    if not 1 <= len(data) <= MAX_FILE:
+        raise table.error(f"{key} is too long for a card")
+    return data
 
 
 def _records(row: Table) -> tuple[bytes, ...]:

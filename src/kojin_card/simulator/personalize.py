@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from kojin_card.errors import SpecError, UsageError
 from kojin_card.pki.profile import Purpose
+from kojin_card.simulator import images
 from kojin_card.simulator.certificates import birthday_in
 from kojin_card.simulator.persona import Persona, load_persona
 from kojin_card.simulator.state import ApplicationState, CardState, FileState, KeyState, Knobs, PrivateKey
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 JST = timezone(timedelta(hours=9), "JST")
 _RSA_2048 = 256
 _SERIAL_BASE = 0x01000000  # four octets, as certificates of these years have them (jpki.md §1.1)
-_CODE_A, _CODE_B = "code-a", "code-b"  # names of the secrets that are computed, as the specs have them
+_CODE_A, _CODE_B, _BIRTH_CODE = "code-a", "code-b", "birth-code"  # secrets that are computed, as the specs name them
 
 
 def make_card(
@@ -107,13 +108,18 @@ class _Issuer:
         self._declared: dict[Reference, DeclaredFile] = {**(profile.files if profile else {}), **who.files}
 
     def applications(self) -> dict[str, ApplicationState]:
-        for application, name in [*self._declared, *self.who.pins, *self.who.unset]:
+        for application, name in [*self._declared, *self.who.pins, *self.who.unset, *self.who.tries]:
             known = self.spec.applications.get(application)
-            if known is None or name not in {*known.files, *known.keys}:
+            if known is None or name not in {*known.files, *known.keys, *known.objects}:
                 raise SpecError(
-                    "the specs have no such file or key", file=f"{self.who.id}.toml", table=f"{application}/{name}"
+                    "the specs have no such file, key or object",
+                    file=f"{self.who.id}.toml",
+                    table=f"{application}/{name}",
                 )
-        return {a.id: ApplicationState(self._files(a), self._keys_of(a)) for a in self.spec.applications.values()}
+        return {
+            a.id: ApplicationState(self._files(a), self._keys_of(a), self._objects(a))
+            for a in self.spec.applications.values()
+        }
 
     # --- keys ---------------------------------------------------------------------------------------------------------
 
@@ -130,20 +136,30 @@ class _Issuer:
         return KeyState() if self.who.profile is not None or key.issued_blocked else None
 
     def _secret(self, application: str, key: KeySpec) -> KeyState:
-        if key.tries is None or key.tries.count is None:
-            raise SpecError("a card needs to know the number of tries", file=f"{application}.toml", table=key.id)
-        full = key.tries.count
+        full = self._tries(application, key)
         if (application, key.id) in self.who.unset:
             return KeyState(tries_full=full)
         if key.secret == _CODE_A:
             value = self.who.my_number
         elif key.secret == _CODE_B and self.expiry is not None:
             value = verification_code_b(self.birth, self.expiry, self.who.security_code)
+        elif key.secret == _BIRTH_CODE:
+            value = yymmdd(self.birth)
         else:
             value = self.who.pins.get((application, key.id), "")
         if not value:
             raise SpecError("a PIN is neither given nor unset", file=f"{self.who.id}.toml", table=f"pins.{application}")
         return KeyState(secret=value.encode("ascii"), tries_left=full, tries_full=full)
+
+    def _tries(self, application: str, key: KeySpec) -> int:
+        """The counter of a secret: by the specs, or by persona and profile where nobody knows."""
+        reference = application, key.id
+        profile = self.who.profile.tries if self.who.profile is not None else {}
+        known = key.tries.count if key.tries is not None else None
+        count = known or self.who.tries.get(reference) or profile.get(reference)
+        if count is None:
+            raise SpecError("a card needs to know the number of tries", file=f"{application}.toml", table=key.id)
+        return count
 
     def _private(self, application: str, key: KeySpec) -> KeyState | None:
         role = self.who.profile.roles.get((application, key.id)) if self.who.profile is not None else None
@@ -243,9 +259,36 @@ class _Issuer:
             layout = application.layouts[file.layout]
             record = decode(layout, octets[signature.file])
             parts = record.contents if signature.values else record.objects
-            covered = b"".join(parts[name] for name in signature.covers[0])
-            values[file.id][signature.field] = self.pki.sign_record(covered, self.who.municipality)
+            # An optional object that is not there is covered as nothing (our reading: a card without a photo).
+            groups = [b"".join(parts.get(name, b"") for name in group) for group in signature.covers]
+            values[file.id][signature.field] = self._signed(groups)
             octets[file.id] = self._encode(application, file, values[file.id])
+
+    def _signed(self, groups: list[bytes]) -> bytes:
+        """One group is signed as it is; several are hashed and signed in one DigestInfo (card.md §2.2)."""
+        if len(groups) == 1:
+            return self.pki.sign_record(groups[0], self.who.municipality)
+        return self.pki.sign_digests([hashlib.sha256(group).digest() for group in groups], self.who.municipality)
+
+    # --- data objects -------------------------------------------------------------------------------------------------
+
+    def _objects(self, application: ApplicationSpec) -> dict[str, bytes]:
+        made = {name: self._object(application, name) for name in application.objects}
+        return {name: data for name, data in made.items() if data}
+
+    def _object(self, application: ApplicationSpec, name: str) -> bytes:
+        """What GET DATA returns; empty: this card has not got it."""
+        declared = self._declared.get((application.id, name))
+        if declared is not None and declared.octets is not None:
+            return declared.octets
+        layout = application.layout_of_object(name)
+        if self.who.profile is None:
+            return b""
+        values = self._made(application.id, name)
+        if layout is not None:
+            return encode(layout, values) if values else b""
+        raw = values.get(name, b"")
+        return raw if isinstance(raw, bytes) else b""
 
     # --- which value belongs where ------------------------------------------------------------------------------------
 
@@ -264,10 +307,8 @@ class _Issuer:
                     "birth_date": f"{self.birth:%Y%m%d}",
                     "sex": who.sex,
                 }
-            case "input_support", "cv_certificate":
-                layout = self.spec[application].layouts[self.spec[application].files[file].layout]
-                ready = self.pki.cv_certificate(application=application, municipality=who.municipality)
-                return dict(decode(layout, ready).values)
+            case (("input_support" | "card_face"), "cv_certificate"):
+                return self._cv(self.pki.cv_certificate(application=application, municipality=who.municipality))
             case "input_support", "application_information":
                 # What the 128 bytes are is not known (card.md §2.1): 32 of the card's own, then FF.
                 own = hashlib.sha256(f"{who.seed}\0{file}".encode()).digest()
@@ -279,6 +320,35 @@ class _Issuer:
                 return self._public("input_support")
             case "input_support", "record_signature":
                 return {name: bytes(32) for name in ("my_number_digest", "basic_four_digest")}
+            case "card_face", "age":
+                return {"birth_date": f"{self.birth:%Y%m%d}", **self._public("card_face")}
+            case "card_face", "face" if self.expiry is not None:
+                return {**self._face(self.expiry), **self._public("card_face")}
+            case "card_face", "my_number_image":
+                return {"my_number_image": images.digits_png(who.my_number), **self._public("card_face")}
+            case "card_face", "application_information" if self.expiry is not None:
+                return {
+                    "key_id": self.pki.holder_key_id(application, who.municipality),
+                    "municipality": who.municipality,
+                    "code_key_id": self.pki.cv_ca_key_id(application),
+                    "encrypted_verification_number": self._encrypted(
+                        verification_code_b(self.birth, self.expiry, who.security_code)
+                    ),
+                }
+            case "card_manager", "card_identification":
+                return {file: who.serial.encode("ascii")}
+            case "card_manager", "municipality":
+                return {"municipality": who.municipality}
+            case "card_manager", "expiry" if self.expiry is not None:
+                return {"expiry": self.expiry}
+            case "card_manager", "intermediate_key_id":
+                return {"key_id": self.pki.cv_chain(who.municipality)[0]}
+            case "card_manager", "upper_cv_certificate":
+                return self._cv(self.pki.cv_chain(who.municipality)[1])
+            case "card_manager", "lower_cv_certificate":
+                return self._cv(self.pki.cv_chain(who.municipality)[2])
+            case "card_manager", "contact_atr":
+                return {file: who.atr[1:]}
             case "jpki", "token_information":
                 return {"serial_number": who.token_serial}
             case "jpki", "certificate_availability":
@@ -301,6 +371,35 @@ class _Issuer:
         numbers = self._rsa(role).public_key().public_numbers()
         return {"exponent": numbers.e.to_bytes(3, "big"), "modulus": numbers.n.to_bytes(_RSA_2048, "big")}
 
+    def _cv(self, certificate: bytes) -> dict[str, Value]:
+        """The fields of a card-verifiable certificate of the test PKI; every layout here calls them alike."""
+        application, layout = self.pki.declaration.cv.layout
+        return dict(decode(self.spec[application].layouts[layout], certificate).values)
+
+    def _face(self, expiry: date) -> dict[str, Value]:
+        who = self.who
+        values: dict[str, Value] = {
+            "birth_date": f"{self.birth:%Y%m%d}",
+            "sex": who.sex,
+            "name_image": who.images.texts.get(who.name) or images.boxes_png(who.name),
+            "address_image": who.images.texts.get(who.address) or images.boxes_png(who.address),
+            "expiry": expiry,
+            "security_code_image": images.digits_png(who.security_code),
+        }
+        return {**values, "photo": who.images.photo} if who.images.photo else values
+
+    def _encrypted(self, code: str) -> bytes:
+        """A verification number under the key of the application's CA: PKCS#1 v1.5 block type 2 (RFC 8017 §7.2.1).
+
+        Which number, by which key and padding is not known (card.md §13). The padding comes from the seed and not from
+        chance, so that the same persona makes the same card.
+        """
+        numbers = self.pki.cv_ca_key("card_face").public_key().public_numbers()
+        stream = b"".join(hashlib.sha256(f"{self.who.seed}\0padding\0{n}".encode()).digest() for n in range(16))
+        padding = bytes(octet for octet in stream if octet)[: _RSA_2048 - 3 - len(code)]
+        block = b"\x00\x02" + padding + b"\x00" + code.encode("ascii")
+        return pow(int.from_bytes(block, "big"), numbers.e, numbers.n).to_bytes(_RSA_2048, "big")
+
     def _availability(self, present: bool) -> str:
         """The code of ``present`` or ``absent``, as the spec has it."""
         wanted = "present" if present else "absent"
@@ -310,7 +409,12 @@ class _Issuer:
     def _certificate(self, purpose: Purpose) -> bytes:
         who = self.who
         person = CertifiedPerson(
-            who.name, who.address, self.birth, who.sex, who.name_substitutes, who.address_substitutes
+            who.certified_name or who.name,
+            who.address,
+            self.birth,
+            who.sex,
+            who.name_substitutes,
+            who.address_substitutes,
         )
         key = self._rsa(str(purpose)).public_key()
         # Nobody keeps a register of serial numbers here: key and moment make one, so another issue has another number.
@@ -328,16 +432,8 @@ class _Issuer:
 
 
 def _own_signatures(application: ApplicationSpec) -> list[SignatureSpec]:
-    """Signatures that the municipality's record key makes, the one that a CV certificate of the card certifies.
-
-    Raises:
-        SpecError: one joins the digests of several groups, which no application here has.
-    """
-    own = [signature for signature in application.signatures.values() if signature.signer.startswith("file:")]
-    for signature in own:
-        if len(signature.covers) != 1:
-            raise SpecError("only one group of fields can be signed", file=application.source_file, table=signature.id)
-    return own
+    """Signatures that the municipality's record key makes, the one that a CV certificate of the card certifies."""
+    return [signature for signature in application.signatures.values() if signature.signer.startswith("file:")]
 
 
 def _field(layout: LayoutSpec, name: str) -> FieldSpec:

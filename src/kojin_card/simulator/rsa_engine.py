@@ -15,7 +15,14 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 EXPONENT = 65537
 _MIN_PADDING = 8
+_SHA256 = bytes.fromhex("300d06096086480165030402010500")  # AlgorithmIdentifier
 _SALT = 32  # as long as the digest; card.md §4.4 says only that it is random
+
+
+def digest_info(digest: bytes) -> bytes:
+    """DigestInfo of SHA-256 (RFC 8017 §9.2) around ``digest``: 32 bytes, or 96 as on the card's face (card.md §2.2)."""
+    inner = _SHA256 + b"\x04" + bytes((len(digest),)) + digest
+    return b"\x30" + bytes((len(inner),)) + inner
 
 
 class RsaEngine:

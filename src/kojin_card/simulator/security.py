@@ -32,20 +32,24 @@ class Refused(Exception):
 class Security:
     """Selection, verified keys and counters of one card.
 
+    Args:
+        power_on: id of the application that is current after reset (card.md §1), or None.
+
     Attributes:
         application: id of the current application, or None.
         ef: the current file or key, or None.
     """
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memory, power_on: str | None = None) -> None:
         self._memory = memory
-        self.application: str | None = None
+        self.power_on = power_on
+        self.application: str | None = power_on
         self.ef: FileSpec | KeySpec | None = None
         self._verified: set[str] = set()
 
     def forget(self) -> None:
-        """Reset or power loss: nothing is selected and nothing verified."""
-        self.application = None
+        """Reset or power loss: the application of power-on is current, no file, and nothing is verified."""
+        self.application = self.power_on
         self.ef = None
         self._verified.clear()
 

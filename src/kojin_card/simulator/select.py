@@ -30,7 +30,8 @@ def select(card: Context, command: Received) -> Answer:
 def _application(card: Context, command: Received) -> Answer:
     """By name or the beginning of a name; the next occurrence is counted from the current application.
 
-    Applications stand in the order of their specs: which one a prefix finds first on a chip is not known.
+    Applications stand in the ``order`` of their specs: which one a prefix finds first on a chip is not known. The
+    card manager, current after reset, is nothing to count from.
     A SELECT that finds nothing leaves everything as it was.
     """
     apdu = command.apdu
@@ -39,7 +40,7 @@ def _application(card: Context, command: Received) -> Answer:
     if not 1 <= len(apdu.data) <= _NAME_MAX:
         raise Refused(SW.WRONG_LENGTH)
     order = [a for a in card.spec.applications.values() if a.id in card.memory.state.applications]
-    if apdu.p2 & _NEXT:
+    if apdu.p2 & _NEXT and card.security.application != card.security.power_on:
         current = [number for number, a in enumerate(order) if a.id == card.security.application]
         order = order[current[0] + 1 :] if current else order
     found = next((a for a in order if a.aid.startswith(apdu.data)), None)
@@ -69,6 +70,8 @@ def _file(card: Context, command: Received) -> Answer:
 def _nothing(card: Context, command: Received) -> Answer:
     """``00 A4 00 00``: 6A86 after a reset, without effect when an application is current (card.md §2.5, measured).
 
+    Selecting the card manager brings back the state after a reset (§1), so the word of that state too.
+
     With an id: there is no MF and nothing else to find this way (3F00 and others: 6A82).
     """
     apdu = command.apdu
@@ -76,6 +79,6 @@ def _nothing(card: Context, command: Received) -> Answer:
         raise Refused(SW.INCORRECT_P1P2)
     if apdu.data:
         raise Refused(SW.FILE_NOT_FOUND if len(apdu.data) == _ID_SIZE else SW.WRONG_LENGTH)
-    if card.security.application is None:
+    if card.security.application == card.security.power_on:
         raise Refused(SW.INCORRECT_P1P2)
     return Answer(SW.OK)

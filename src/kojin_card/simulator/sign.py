@@ -7,11 +7,9 @@ import hashlib
 from kojin_card.iso7816.apdu import SHORT_LE_MAX
 from kojin_card.iso7816.status import SW
 from kojin_card.simulator.context import Answer, Context, Received
+from kojin_card.simulator.rsa_engine import digest_info
 from kojin_card.simulator.security import Refused
 from kojin_card.spec.model import FileSpec, KeyKind, KeySpec, SchemeSpec
-
-# DigestInfo of SHA-256 up to the digest (RFC 8017 §9.2).
-_DIGEST_INFO = bytes.fromhex("3031300d060960864801650304020105000420")
 
 
 def perform_signature(card: Context, command: Received) -> Answer:
@@ -35,7 +33,7 @@ def perform_signature(card: Context, command: Received) -> Answer:
     data = hashlib.sha256(apdu.data).digest() if scheme.hashes else apdu.data
     if scheme.wrap == "pss":
         return Answer(SW.OK, engine.sign_pss(data))
-    return Answer(SW.OK, engine.sign_verbatim(_DIGEST_INFO + data if scheme.wrap == "digest_info" else data))
+    return Answer(SW.OK, engine.sign_verbatim(digest_info(data) if scheme.wrap == "digest_info" else data))
 
 
 def _key(card: Context, p2: int) -> KeySpec:

@@ -24,6 +24,8 @@ class Knobs:
         blocked_sw: what VERIFY with data answers when no try is left: 6984 (measured) or 6983 (ISO).
         reselect_keeps_state: SELECT of the application that is current already keeps what was verified (card.md
             §4.10). Any other application clears it all the same.
+        contact_atr_at_power_on: whether the object that answers with any application current (card.md §2.5: 5F51) also
+            answers in the state after reset; on some cards it does not.
         empty_verify_when_verified: what the empty VERIFY of a verified key answers: None is 63Cx as always (pcsc.md
             P2), 9000 is the way of ISO ("some cards", card.md §4.3).
     """
@@ -31,12 +33,14 @@ class Knobs:
     blocked_sw: int = SW.REFERENCE_DATA_BLOCKED
     reselect_keeps_state: bool = False
     empty_verify_when_verified: int | None = None
+    contact_atr_at_power_on: bool = True
 
     def __post_init__(self) -> None:
         if self.blocked_sw not in (SW.REFERENCE_DATA_BLOCKED, SW.AUTH_METHOD_BLOCKED):
             raise UsageError("blocked_sw is 6984 or 6983")
-        if type(self.reselect_keeps_state) is not bool:
-            raise UsageError("reselect_keeps_state is true or false")
+        for name in ("reselect_keeps_state", "contact_atr_at_power_on"):
+            if type(getattr(self, name)) is not bool:
+                raise UsageError(f"{name} is true or false")
         if self.empty_verify_when_verified not in (None, SW.OK):
             raise UsageError("empty_verify_when_verified is 9000 or nothing")
 
@@ -81,10 +85,11 @@ class KeyState:
 
 @dataclass(frozen=True, slots=True)
 class ApplicationState:
-    """Files and keys of one application, by the ids of its spec."""
+    """Files, keys and data objects of one application, by the ids of its spec."""
 
     files: Mapping[str, FileState]
     keys: Mapping[str, KeyState]
+    objects: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from kojin_card.resources import data_root
 from kojin_card.simulator import certificates
 from kojin_card.simulator.certificates import CertifiedPerson, IssuingCa, Template
 from kojin_card.simulator.keypool import KeyPool
+from kojin_card.simulator.rsa_engine import RsaEngine, digest_info
 from kojin_card.simulator.testpki_declaration import MAX_SERIAL, REASONS, Declaration, Municipality, load_declaration
 from kojin_card.spec.codec import decode, encode
 from kojin_card.spec.load import load_card_spec
@@ -392,6 +393,12 @@ class TestPki:
         """The municipality's signature over ``data``: RSASSA-PKCS1-v1_5 with SHA-256, 256 bytes (card.md §2.1)."""
         return self.record_key(municipality).sign(data, padding.PKCS1v15(), hashes.SHA256())
 
+    def sign_digests(self, digests: Iterable[bytes], municipality: str) -> bytes:
+        """The municipality's signature over several SHA-256 digests in ONE DigestInfo, 256 bytes: the digest field of
+        the card's face has 96 bytes (card.md §2.2), which no library signs on its own."""
+        numbers = self.record_key(municipality).private_numbers()
+        return RsaEngine(numbers.p, numbers.q).sign_verbatim(digest_info(b"".join(digests)))
+
     def cv_certificate(
         self, holder_public_key: rsa.RSAPublicKey | None = None, *, application: str, municipality: str
     ) -> bytes:
@@ -409,17 +416,39 @@ class TestPki:
         """
         key = self.record_key(municipality).public_key() if holder_public_key is None else holder_public_key
         certificates.check_key(load_profiles().profiles[Purpose.SIGNATURE], key)
+        holder = self.holder_key_id(application, municipality)
+        return self._certify(self.cv_ca_key(application), self.cv_ca_key_id(application), key, holder)
+
+    def cv_chain(self, municipality: str) -> tuple[bytes, bytes, bytes]:
+        """The card manager's chain (card.md §2.5): id of the intermediate key, its certificate by the application's CA,
+        and the certificate of the municipality's record key by the intermediate. Which key really stands below it is
+        not known; certificates as :meth:`cv_certificate` returns them.
+
+        Raises:
+            UsageError: the municipality is not declared.
+        """
+        row = self.declaration.cv.intermediate
+        between = self.pool.key(row.key)
+        root, root_id = self.cv_ca_key(row.application), self.cv_ca_key_id(row.application)
+        lower, lower_id = self.record_key(municipality), self.holder_key_id(row.application, municipality)
+        return (
+            row.key_id,
+            self._certify(root, root_id, between.public_key(), row.key_id),
+            self._certify(between, row.key_id, lower.public_key(), lower_id),
+        )
+
+    def _certify(self, signer: rsa.RSAPrivateKey, issuer: bytes, key: rsa.RSAPublicKey, holder: bytes) -> bytes:
         numbers = key.public_numbers()
         values: dict[str, Value] = {
-            "issuer_key_id": self.cv_ca_key_id(application),
-            "holder_key_id": self.holder_key_id(application, municipality),
+            "issuer_key_id": issuer,
+            "holder_key_id": holder,
             "exponent": numbers.e.to_bytes(3, "big"),
             "modulus": numbers.n.to_bytes(256, "big"),
             "certificate_signature": bytes(256),
         }
         layout = self._cv_layout()
         body = decode(layout, encode(layout, values)).contents["body"]
-        values["certificate_signature"] = self.cv_ca_key(application).sign(body, padding.PKCS1v15(), hashes.SHA256())
+        values["certificate_signature"] = signer.sign(body, padding.PKCS1v15(), hashes.SHA256())
         return encode(layout, values)
 
     def _cv(self, application: str) -> CvApplication:

@@ -106,6 +106,15 @@ class CvApplication:
 
 
 @dataclass(frozen=True, slots=True)
+class CvIntermediate:
+    """The key between an application's CA and what it certifies: the card manager's chain (card.md §2.5)."""
+
+    application: str
+    key_id: bytes
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class CvSettings:
     """Everything about card-verifiable certificates.
 
@@ -116,6 +125,7 @@ class CvSettings:
     qualifier: bytes
     layout: tuple[str, str]
     applications: Mapping[str, CvApplication]
+    intermediate: CvIntermediate
 
     def holder_key_id(self, application: str, municipality: Municipality) -> bytes:
         """被証明者鍵ID: the id of the key with which that municipality signs that application's records, 16 bytes."""
@@ -286,8 +296,18 @@ def _cv(table: Table, key_use: Callable[[str], str | None]) -> CvSettings:
         row.done()
         unique(row, applications, application.name, application)
         unique(row, keys, application.ca_key, application)
+    between = table.table("intermediate")
+    number = _matching(between, "number", r"90\d{5}", "seven digits that begin with 90 (never a real number)")
+    intermediate = CvIntermediate(
+        between.take("application", str),
+        _key_id(number, qualifier, version, between.hex("tail", size=(4, 4))),
+        _key(between, "key", "cv-ca", key_use),
+    )
+    if intermediate.application not in applications or intermediate.key in keys:
+        raise between.error("application must be a declared one, key none of theirs")
+    between.done()
     table.done()
-    return CvSettings(qualifier, (layout[0], layout[1]), applications)
+    return CvSettings(qualifier, (layout[0], layout[1]), applications, intermediate)
 
 
 def _revocations(

@@ -21,6 +21,7 @@ from kojin_card.spec.model import (
     KeyKind,
     KeySpec,
     LayoutSpec,
+    ObjectSpec,
     Privacy,
     RecordSpec,
     SchemeSpec,
@@ -41,10 +42,10 @@ _WRAPS = ("none", "digest_info", "pss")
 
 
 def load_card_spec(folder: Traversable | None = None) -> CardSpec:
-    """All applications of ``applets_spec/`` (or of another folder), in the order of their file names.
+    """All applications of ``applets_spec/`` (or of another folder), by their ``order``, then by file name.
 
     Raises:
-        SpecError: a file is malformed, or two share an id or an AID.
+        SpecError: a file is malformed, two share an id or an AID, or two are current at power-on.
     """
     root = folder if folder is not None else data_root("applets_spec")
     applications: dict[str, ApplicationSpec] = {}
@@ -54,8 +55,10 @@ def load_card_spec(folder: Traversable | None = None) -> CardSpec:
         application = load_application(entry.read_text("utf-8"), entry.name)
         if application.id in applications or any(a.aid == application.aid for a in applications.values()):
             raise SpecError(f"{entry.name}: id or AID stands twice", file=entry.name, table="application")
+        if application.power_on and any(a.power_on for a in applications.values()):
+            raise SpecError(f"{entry.name}: two are current at power-on", file=entry.name, table="application")
         applications[application.id] = application
-    return CardSpec(applications)
+    return CardSpec(dict(sorted(applications.items(), key=lambda item: item[1].order)))
 
 
 def load_application(text: str, file: str) -> ApplicationSpec:
@@ -80,6 +83,10 @@ def load_application(text: str, file: str) -> ApplicationSpec:
     for row in top.tables("file"):
         spec = _file(row, layouts)
         unique(row, files, spec.id, spec)
+    objects: dict[str, ObjectSpec] = {}
+    for row in top.tables("object"):
+        one = _object(row, layouts)
+        unique(row, objects, one.id, one)
     schemes: dict[str, SchemeSpec] = {}
     for row in top.tables("scheme"):
         scheme = _scheme(row)
@@ -106,6 +113,9 @@ def load_application(text: str, file: str) -> ApplicationSpec:
         schemes=schemes,
         digests=digests,
         signatures=signatures,
+        objects=objects,
+        power_on=head.take("power_on", bool, False),
+        order=head.take("order", int, 100),
     )
     head.done()
     top.done()
@@ -162,6 +172,7 @@ def _key(table: Table) -> KeySpec:
         use=_rule(table, "use") if kind is KeyKind.PRIVATE_KEY else None,
         schemes=table.texts("schemes", ()) if kind is KeyKind.PRIVATE_KEY else (),
         issued_blocked=table.take("issued_blocked", bool, False) if kind is KeyKind.UNKNOWN else False,
+        internal_authentication=kind is KeyKind.PRIVATE_KEY and table.take("internal_authentication", bool, False),
     )
     table.done()
     return key
@@ -249,6 +260,31 @@ def _file(table: Table, layouts: dict[str, LayoutSpec]) -> FileSpec:
     return spec
 
 
+def _object(table: Table, layouts: dict[str, LayoutSpec]) -> ObjectSpec:
+    spec = ObjectSpec(
+        id=identifier(table),
+        tag=table.hex("tag", size=(2, 2)),
+        name_en=table.take("name_en", str),
+        name_ja=table.take("name_ja", str),
+        read=_rule(table, "read"),
+        privacy=table.choice("privacy", Privacy, Privacy.PERSONAL),
+        evidence=evidence(table),
+        size=table.take("size", int) if table.has("size") else None,
+        layout=table.take("layout", str, ""),
+        long=table.take("long", bool, False),
+        optional=table.take("optional", bool, False),
+        everywhere=table.take("everywhere", bool, False),
+    )
+    if spec.size is not None and not 1 <= spec.size <= 0xFFFF:
+        raise table.error("size must be 1 to 65535")
+    if spec.layout and spec.layout not in layouts:
+        raise table.error(f"no layout {spec.layout!r}")
+    if spec.everywhere and not spec.read.always:
+        raise table.error("an object that answers everywhere cannot ask for keys of its own application")
+    table.done()
+    return spec
+
+
 def _fields_of(table: Table, files: dict[str, FileSpec], layouts: dict[str, LayoutSpec], file: str) -> frozenset[str]:
     if file not in files or not files[file].layout:
         raise table.error(f"no file with a layout: {file!r}")
@@ -309,6 +345,7 @@ def _check(application: ApplicationSpec, head: Table) -> None:
     """What only the whole application can tell: names that rules use, and ids that files share."""
     keys = application.keys
     rules = [(f.id, f.read) for f in application.files.values()]
+    rules += [(o.id, o.read) for o in application.objects.values()]
     rules += [(k.id, k.use) for k in keys.values() if k.use is not None]
     rules += [(k.id, k.change.after) for k in keys.values() if k.change is not None]
     for owner, rule in rules:
@@ -326,6 +363,11 @@ def _check(application: ApplicationSpec, head: Table) -> None:
         if spec.file_id in used:
             raise head.error(f"{spec.id} and {used[spec.file_id]} share a file id")
         used[spec.file_id] = spec.id
+    tags = [spec.tag for spec in application.objects.values()]
+    if len(set(tags)) != len(tags):
+        raise head.error("two objects share a tag")
+    if both := sorted(application.objects.keys() & (application.files.keys() | keys.keys())):
+        raise head.error(f"the id {both[0]!r} stands twice")
     p1s = [scheme.p1 for scheme in application.schemes.values()]
     if len(set(p1s)) != len(p1s):
         raise head.error("two schemes share a P1")

@@ -134,6 +134,7 @@ class KeySpec:
         use: for private keys, who may sign with it.
         schemes: for private keys, ids of the signature schemes (:class:`SchemeSpec`).
         issued_blocked: blocked on every card examined.
+        internal_authentication: for private keys, whether INTERNAL AUTHENTICATE uses it.
     """
 
     id: str
@@ -149,6 +150,7 @@ class KeySpec:
     use: Access | None = None
     schemes: tuple[str, ...] = ()
     issued_blocked: bool = False
+    internal_authentication: bool = False
 
     @property
     def sfi(self) -> int:
@@ -270,6 +272,34 @@ class FileSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectSpec:
+    """A data object that GET DATA returns (card.md §2.5).
+
+    Attributes:
+        tag: two bytes, P1 and P2 of the command.
+        read: who may read; never when the spec is silent.
+        size: bytes, where they are known.
+        layout: id of the layout of what GET DATA returns; empty when the inner form is unknown.
+        long: a short Le answers 6700; it takes an extended one.
+        optional: some cards have not got it.
+        everywhere: answers with another application current too, not only with its own.
+    """
+
+    id: str
+    tag: bytes
+    name_en: str
+    name_ja: str
+    read: Access
+    privacy: Privacy
+    evidence: Evidence
+    size: int | None = None
+    layout: str = ""
+    long: bool = False
+    optional: bool = False
+    everywhere: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class DigestSpec:
     """What a digest field covers.
 
@@ -318,6 +348,8 @@ class ApplicationSpec:
 
     Attributes:
         default_key: the key that ``80 2A`` uses with P2 = 00; empty when the application has none.
+        power_on: current after reset.
+        order: place among the applications when a prefix of the AID is selected (assumption).
         source_file: the TOML file it was read from.
     """
 
@@ -334,6 +366,9 @@ class ApplicationSpec:
     schemes: Mapping[str, SchemeSpec] = field(default_factory=dict)
     digests: Mapping[str, DigestSpec] = field(default_factory=dict)
     signatures: Mapping[str, SignatureSpec] = field(default_factory=dict)
+    objects: Mapping[str, ObjectSpec] = field(default_factory=dict)
+    power_on: bool = False
+    order: int = 100
 
     def by_file_id(self, file_id: bytes) -> FileSpec | KeySpec | None:
         """The file or key with that id."""
@@ -353,10 +388,19 @@ class ApplicationSpec:
         name = self.files[file].layout
         return self.layouts[name] if name else None
 
+    def by_tag(self, tag: bytes) -> ObjectSpec | None:
+        """The data object with that tag."""
+        return next((spec for spec in self.objects.values() if spec.tag == tag), None)
+
+    def layout_of_object(self, object_id: str) -> LayoutSpec | None:
+        """The layout of what GET DATA returns for an object, or None when its inner form is unknown."""
+        name = self.objects[object_id].layout
+        return self.layouts[name] if name else None
+
 
 @dataclass(frozen=True, slots=True)
 class CardSpec:
-    """All applications, in the order of their spec files."""
+    """All applications, in the order in which a prefix of their AIDs finds them."""
 
     applications: Mapping[str, ApplicationSpec]
 
@@ -366,3 +410,8 @@ class CardSpec:
     def by_aid(self, aid: bytes) -> ApplicationSpec | None:
         """The application with exactly that AID."""
         return next((a for a in self.applications.values() if a.aid == aid), None)
+
+    @property
+    def power_on(self) -> ApplicationSpec | None:
+        """The application that is current after reset; None when the specs have none."""
+        return next((a for a in self.applications.values() if a.power_on), None)
