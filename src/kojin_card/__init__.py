@@ -10,7 +10,20 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kojin_card import errors
-    from kojin_card.applications import BasicFour, CardInformation, Sex, Token, TokenKind, verification_code_b
+    from kojin_card.applications import (
+        Age,
+        BasicFour,
+        CardInformation,
+        CardManagement,
+        Face,
+        MyNumber,
+        MyNumberImage,
+        Sex,
+        Token,
+        TokenKind,
+        birth_code,
+        verification_code_b,
+    )
     from kojin_card.authn import AuthenticationProof, Challenge
     from kojin_card.card import Card, connect
     from kojin_card.channel import CardChannel, PinStatus
@@ -22,6 +35,7 @@ if TYPE_CHECKING:
         CardFileBusy,
         CardRemoved,
         DecodeError,
+        HalfChanged,
         InputError,
         KojinError,
         MissingExtra,
@@ -53,7 +67,20 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "applications": ("BasicFour", "CardInformation", "Sex", "Token", "TokenKind", "verification_code_b"),
+    "applications": (
+        "Age",
+        "BasicFour",
+        "CardInformation",
+        "CardManagement",
+        "Face",
+        "MyNumber",
+        "MyNumberImage",
+        "Sex",
+        "Token",
+        "TokenKind",
+        "birth_code",
+        "verification_code_b",
+    ),
     "authn": ("AuthenticationProof", "Challenge"),
     "card": ("Card", "connect"),
     "channel": ("CardChannel", "PinStatus"),
@@ -65,6 +92,7 @@ _HOMES = {
         "CardFileBusy",
         "CardRemoved",
         "DecodeError",
+        "HalfChanged",
         "InputError",
         "KojinError",
         "MissingExtra",
@@ -95,6 +123,7 @@ _HOMES = {
 
 __all__ = [
     "AccessDenied",
+    "Age",
     "AmbiguousCard",
     "AuthenticationProof",
     "BasicFour",
@@ -106,15 +135,20 @@ __all__ = [
     "CardError",
     "CardFileBusy",
     "CardInformation",
+    "CardManagement",
     "CardRemoved",
     "Challenge",
     "Connection",
     "DecodeError",
     "Exchange",
+    "Face",
+    "HalfChanged",
     "Indication",
     "InputError",
     "KojinError",
     "MissingExtra",
+    "MyNumber",
+    "MyNumberImage",
     "NoCard",
     "NoReader",
     "NotOnCard",
@@ -143,6 +177,7 @@ __all__ = [
     "VerdictError",
     "Verifier",
     "__version__",
+    "birth_code",
     "connect",
     "errors",
     "sign_cms",

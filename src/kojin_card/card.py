@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-from kojin_card.applications import Common, InputSupport, Jpki
+from kojin_card.applications import (
+    CardFace,
+    CardManager,
+    Common,
+    InputSupport,
+    Jpki,
+    Juki,
+    change_registry_pin,
+)
 from kojin_card.channel import CardChannel
 from kojin_card.errors import KojinError, MissingExtra, UsageError
 from kojin_card.transport.base import Closable, Described
@@ -13,10 +21,20 @@ if TYPE_CHECKING:
     from os import PathLike
     from types import TracebackType
 
-    from kojin_card.channel import PinStatus
+    from kojin_card.channel import PinArgument, PinStatus
     from kojin_card.spec import CardSpec
     from kojin_card.transport.base import Connection
     from kojin_card.transport.link import Observer
+
+
+#: The secrets that a holder may change: 署名用, 利用者証明用, 券面事項入力補助用, 住民基本台帳用
+ChangeableSecret = Literal["sign", "auth", "input-support", "registry"]
+
+_PLACES = {
+    "sign": ("jpki", "sign_password"),
+    "auth": ("jpki", "auth_pin"),
+    "input-support": ("input_support", "pin"),
+}
 
 
 class Card:
@@ -26,7 +44,7 @@ class Card:
 
     Attributes:
         channel: the low level, by the names of the specs.
-        common, input_support, jpki: the applications.
+        common, input_support, jpki, card_face, juki, card_manager: the applications.
 
     Args:
         ours: only :func:`connect` sets it, for the software card: what rests on an assumption may then be done.
@@ -60,6 +78,9 @@ class Card:
         self.common = Common(self.channel)
         self.input_support = InputSupport(self.channel)
         self.jpki = Jpki(self.channel)
+        self.card_face = CardFace(self.channel)
+        self.juki = Juki(self.channel)
+        self.card_manager = CardManager(self.channel)
         self._closed = False
 
     @property
@@ -74,7 +95,37 @@ class Card:
         Raises:
             TransportError: the connection failed. UnexpectedAnswer: the card gave an answer that is none.
         """
-        return tuple(status for driver in (self.common, self.input_support, self.jpki) for status in driver.tries())
+        drivers = (self.common, self.input_support, self.jpki, self.card_face, self.juki)
+        return tuple(status for driver in drivers for status in driver.tries())
+
+    def change_pin(self, which: ChangeableSecret, old: PinArgument, new: PinArgument, *, reserve: int = 1) -> None:
+        """Replace a secret; ``registry`` stands in two applications and is changed in both.
+
+        Args:
+            which: ``sign`` 署名用パスワード, ``auth`` 利用者証明用, ``input-support`` 券面事項入力補助用, ``registry``
+                住民基本台帳用.
+            reserve: tries that must remain even if ``old`` is wrong.
+
+        Raises:
+            UsageError: none of the four.
+            SecretFormatError, PinRejected, PinBlocked, PinReserve: as :meth:`CardChannel.change`; ``old`` stays.
+            HalfChanged: ``registry`` only, see :meth:`change_registry_pin`.
+        """
+        if which == "registry":
+            self.change_registry_pin(old, new, reserve=reserve)
+            return
+        if which not in _PLACES:
+            raise UsageError(f"a holder can change {', '.join(_PLACES)} and registry", operation="change a secret")
+        self.channel.change(*_PLACES[which], old, new, reserve=reserve)
+
+    def change_registry_pin(self, old: PinArgument, new: PinArgument, *, reserve: int = 1) -> None:
+        """Change 住民基本台帳用暗証番号 in both applications that hold it, or finish a change that stopped half-way.
+
+        Raises:
+            HalfChanged: one has the new value, the other has not; the same call again finishes it.
+            SecretFormatError, PinRejected, PinBlocked, PinReserve: at either, before anything was changed.
+        """
+        change_registry_pin(self.channel, old, new, reserve=reserve)
 
     def close(self) -> None:
         """Let the card forget what was verified, and give it back; may be called twice.

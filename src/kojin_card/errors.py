@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kojin_card.verdict import Verdict
 
 Detail = str | int
@@ -198,6 +200,32 @@ class PinReserve(KojinError):
     def __init__(self, *, operation: str | None = None, tries_left: int, **details: Detail) -> None:
         self.tries_left = tries_left
         super().__init__(f"{tries_left} left", operation=operation, tries_left=tries_left, **details)
+
+
+class HalfChanged(KojinError):
+    """A PIN that stands in two applications was changed in one of them. The same call again finishes it.
+
+    Attributes:
+        states: application -> ``new``, ``old`` or ``unknown`` (neither of the two values, or nobody can say).
+    """
+
+    code = "half_changed"
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        operation: str | None = None,
+        states: Mapping[str, str] | None = None,
+        **more: Detail,
+    ) -> None:
+        self.states: dict[str, str] = dict(states or {})
+        shown = ", ".join(f"{application}: {state}" for application, state in self.states.items())
+        super().__init__(message or shown, operation=operation, **{**self.states, **more})
+
+
+class HalfChangedUnseen(HalfChanged, TransportError):
+    """The same, and the connection failed: what the card did with the last command is unknown."""
 
 
 class SignatureMismatch(KojinError):

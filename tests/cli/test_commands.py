@@ -112,6 +112,10 @@ def test_pin_status_tells_all_and_costs_nothing(cli: Cli, card: Card) -> None:
         "input_support/code_b": "ready",
         "jpki/auth_pin": "blocked",
         "jpki/sign_password": "used",
+        "card_face/birth_code": "ready",
+        "card_face/code_b": "ready",
+        "card_face/code_a": "ready",
+        "juki/resident_registry_pin": "ready",
     }
     assert path.read_bytes() == before
     run = cli("--simulator", path, "pin", "status", "--lang", "ja")

@@ -36,6 +36,8 @@ CONTRACT: list[tuple[type[errors.KojinError], int]] = [
     (errors.TransportError, 9),
     (errors.CardRemoved, 9),
     (errors.CardFileBusy, 9),
+    (errors.HalfChanged, 9),
+    (errors.HalfChangedUnseen, 9),
     (errors.SignatureMismatch, 9),
     (errors.InputError, 10),
     (errors.SpecError, 10),

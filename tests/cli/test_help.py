@@ -21,7 +21,9 @@ from kojin_card.cli.root import root
 CONTRACT = {
     "info",
     "read.basic-four",
+    "read.my-number",
     "pin.status",
+    "pin.change",
     "cert.show",
     "cert.export",
     "cert.status",

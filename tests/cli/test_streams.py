@@ -151,7 +151,7 @@ def test_one_word_in_ascii_for_every_symbol(tmp_path: Path, card: Card) -> None:
         assert any("(?)" in line for line in lines)
         assert "??" not in run.stdout.decode(encoding)
         table = [line for line in lines if " / " in line]
-        assert len(table) == 6
+        assert len(table) == 10
         assert all(line.count(": ") == 1 for line in table)
 
 

@@ -154,7 +154,8 @@ def test_one_file_serves_every_command_without_spending_a_try(cli: Cli, card: Ca
         assert cli("--simulator", path, *words, secrets=every).exit == 0, words
     states = cli("--simulator", path, "pin", "status", "--json").json("pin-status")["secrets"]
     assert {one["state"] for one in states} == {"ready"}
-    assert {one["secret"] for one in states} == {"registry-pin", "pin", "code-a", "code-b", "auth-pin", "sign-password"}
+    names = {"registry-pin", "pin", "code-a", "code-b", "auth-pin", "sign-password", "birth-code"}
+    assert {one["secret"] for one in states} == names
 
 
 def test_pin_alone_may_be_the_authentication_pin(cli: Cli, card: Card) -> None:

@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from kojin_card import Card
-from kojin_card.applications import verification_code_b
+from kojin_card.applications import birth_code, verification_code_b
 from kojin_card.authn import Challenge
 from kojin_card.signing import sign_raw
 from kojin_card.simulator import SoftCard, load_persona, make_card
@@ -26,6 +26,9 @@ CHALLENGE = Challenge.new("https://bank.invalid", "口座を開く", now=NOW, ra
 
 #: invented, and unlike anything else in these conversations
 TEXT_PIN, AUTH_PIN, NEW_PIN, PASSWORD = "8642", "7531", "9753", "PLANTED97531"
+REGISTRY_PIN, NEW_REGISTRY_PIN = "6428", "5317"
+BIRTH = date(1990, 8, 3)
+DUTY = "源泉徴収票の作成"
 
 
 @cache
@@ -40,13 +43,18 @@ def state() -> CardState:
     channel.change("input_support", "pin", "5678", TEXT_PIN)
     channel.change("jpki", "auth_pin", "1234", AUTH_PIN)
     channel.change("jpki", "sign_password", "ABC123", PASSWORD)
+    Card(soft, spec=spec()).change_pin("registry", "9012", REGISTRY_PIN)
     return soft.state
 
 
 @cache
 def code_b() -> bytes:
     card = Card(SoftCard.in_memory(state(), spec=spec()), spec=spec())
-    return verification_code_b(date(1990, 8, 3), card.common.card_information().expiry.year, "4271").reveal()
+    return verification_code_b(BIRTH, card.common.card_information().expiry.year, "4271").reveal()
+
+
+def code_a() -> str:
+    return load_persona("adult").my_number
 
 
 OPERATIONS: dict[str, Callable[[Card], object]] = {
@@ -61,6 +69,14 @@ OPERATIONS: dict[str, Callable[[Card], object]] = {
     "sign": lambda card: sign_raw(card.jpki.signer(PASSWORD), b"message"),
     "authenticate": lambda card: card.jpki.authenticate(AUTH_PIN, CHALLENGE),
     "change": lambda card: card.channel.change("jpki", "auth_pin", AUTH_PIN, NEW_PIN),
+    "change registry PIN": lambda card: card.change_pin("registry", REGISTRY_PIN, NEW_REGISTRY_PIN),
+    "my number by PIN": lambda card: card.input_support.read_my_number(TEXT_PIN, duty=DUTY),
+    "my number by code A": lambda card: card.input_support.read_my_number(code_a=code_a(), duty=DUTY),
+    "face": lambda card: card.card_face.read_face(code_b=code_b().decode()),
+    "age": lambda card: card.card_face.read_age(birth_code(BIRTH)).is_at_least(20, NOW),
+    "my number image": lambda card: card.card_face.read_my_number_image(code_a(), duty=DUTY),
+    "internal authentication": lambda card: card.common.internal_authenticate(b"\x07" * 32),
+    "card management": lambda card: card.card_manager.information(),
     "status": lambda card: card.pin_status(),
 }
 
@@ -100,7 +116,7 @@ class Faulty:
 
     Attributes:
         sent: how many commands came.
-        secrets: how many of them were VERIFY or CHANGE with data.
+        secrets: how many of them were VERIFY, CHANGE REFERENCE DATA or CHANGE KEY with data.
     """
 
     def __init__(self, good: Conversation, at: int, fault: Callable[[bytes, bytes], bytes]) -> None:
@@ -112,7 +128,7 @@ class Faulty:
 
     def transmit(self, command: bytes) -> bytes:
         number, self.sent = self.sent, self.sent + 1
-        self.secrets += command[1] in (0x20, 0x24) and len(command) > 4
+        self.secrets += command[1] in (0x20, 0x24, 0x32) and len(command) > 4
         answer = self.good.answers[number] if number < len(self.good) else b"\x6f\x00"
         return self.fault(command, answer) if number == self.at else answer
 
@@ -126,6 +142,12 @@ def play(faulty: Faulty, observer: Callable[[Exchange], None] | None = None) -> 
 def planted() -> tuple[str, ...]:
     """What must never show: secrets and personal data of the card, as text and as hex."""
     who = load_persona("adult")
+    card = Card(SoftCard.in_memory(state(), spec=spec()), spec=spec())
+    management = card.card_manager.information(chain=False)
+    face = card.card_face.read_face(code_b=code_b().decode())
+    image = card.card_face.read_my_number_image(code_a(), duty=DUTY).png
+    assert face.photo is not None
+    images = [one[-40:-20].hex() for one in (face.name_png, face.address_png, face.photo, image)]
     values = [
         TEXT_PIN,
         AUTH_PIN,
@@ -136,5 +158,9 @@ def planted() -> tuple[str, ...]:
         who.name,
         who.address,
         "19900803",
+        REGISTRY_PIN,
+        NEW_REGISTRY_PIN,
+        birth_code(BIRTH).reveal().decode(),
+        management.card_identification,
     ]
-    return tuple(values + [value.encode().hex() for value in values if len(value) > 3])
+    return tuple(values + [value.encode().hex() for value in values if len(value) > 3] + images)

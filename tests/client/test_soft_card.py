@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from kojin_card import Card
-from kojin_card.applications import Sex, TokenKind, verification_code_b
+from kojin_card.applications import Sex, TokenKind, birth_code, verification_code_b
 from kojin_card.authn import Challenge
 from kojin_card.errors import (
     AccessDenied,
@@ -71,7 +71,12 @@ def size_of(role: str) -> int:
         (lambda card: card.common.card_information(), lambda: 2),
         (lambda card: card.jpki.token(), lambda: 2),
         (lambda card: card.jpki.availability(), lambda: 2),
-        (lambda card: card.pin_status(), lambda: 3 + 6),
+        (lambda card: card.pin_status(), lambda: 5 + 10),
+        (lambda card: card.input_support.read_my_number("5678", duty="税務"), lambda: 4),
+        (lambda card: card.card_face.read_age("020803"), lambda: 3 + 3),
+        (lambda card: card.common.internal_authenticate(b"x"), lambda: 2),
+        (lambda card: card.card_manager.information(), lambda: 6 + 2 * 2),
+        (lambda card: card.change_pin("registry", "9012", "1111"), lambda: 13),
         (lambda card: card.channel.change("jpki", "auth_pin", "1234", "4321"), lambda: 5),
         (lambda card: card.jpki.certificate("auth"), lambda: 1 + read_certificates(size_of("auth"))),
         (
@@ -94,6 +99,11 @@ def size_of(role: str) -> int:
         "token",
         "availability",
         "PIN status",
+        "my number",
+        "age",
+        "internal authentication",
+        "card management",
+        "registry PIN",
         "change",
         "certificate",
         "sign raw",
@@ -250,7 +260,83 @@ def test_pin_status_of_every_secret() -> None:
         "input_support/code_b": (10, 10),
         "jpki/auth_pin": (3, 3),
         "jpki/sign_password": (5, 5),
+        "card_face/birth_code": (10, None),
+        "card_face/code_b": (10, 10),
+        "card_face/code_a": (10, 10),
+        "juki/resident_registry_pin": (3, 3),
     }
+
+
+# --- the rest of the chip ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("plain_select", [False, True])
+def test_the_number_of_the_published_card(plain_select: bool) -> None:
+    card, _ = card_of("jlis_test_card", plain_select=plain_select)
+    number = card.input_support.read_my_number(code_a="537686677188", duty="試験")
+    assert number.reveal() == "537686677188"
+    assert number.masked() == "********7188"
+
+
+@pytest.mark.parametrize("plain_select", [False, True])
+def test_the_face(plain_select: bool) -> None:
+    card, _ = card_of("adult", plain_select=plain_select)
+    expiry = card.common.card_information().expiry
+    code_b = verification_code_b(date(1990, 8, 3), expiry.year, "4271").reveal().decode()
+    face = card.card_face.read_face(code_b=code_b)
+    who = card.input_support.read_my_number("5678", duty="試験").reveal()
+    assert card.card_face.read_face(code_a=who) == face
+    assert (face.birth_date, face.expiry) == (date(1990, 8, 3), expiry)
+    assert face.photo is not None
+    assert len({face.name_png, face.address_png, face.security_code_png, face.photo}) == 4
+    assert card.card_face.read_my_number_image(who, duty="試験").png.startswith(b"\x89PNG")
+
+
+def test_each_key_opens_its_own() -> None:
+    """card.md §2.2, §2.3: the birth date opens the age alone, B the face, A the image too."""
+    card, _ = card_of("adult")
+    expiry = card.common.card_information().expiry
+    for key, code, opened in [
+        ("birth_code", "020803", {"age"}),
+        ("code_b", verification_code_b(date(1990, 8, 3), expiry.year, "4271").reveal().decode(), {"face"}),
+        ("code_a", card.input_support.read_my_number("5678", duty="試験").reveal(), {"face", "my_number_image"}),
+    ]:
+        card.channel.select("card_face")
+        card.channel.verify("card_face", key, code)
+        for file in ("age", "face", "my_number_image"):
+            if file in opened:
+                assert card.channel.record("card_face", file)
+                continue
+            with pytest.raises(AccessDenied):
+                card.channel.record("card_face", file)
+
+
+@pytest.mark.parametrize("plain_select", [False, True])
+def test_the_age(plain_select: bool) -> None:
+    card, _ = card_of("adult", plain_select=plain_select)
+    age = card.card_face.read_age(birth_code(date(1990, 8, 3)))
+    assert age.is_at_least(36, date(2026, 8, 3))
+    assert not age.is_at_least(36, date(2026, 8, 2))
+    card.channel.select("card_face")  # else the card says that the key is verified, and is believed
+    with pytest.raises(PinRejected):
+        card.card_face.read_age(birth_code(date(1990, 8, 4)))
+
+
+@pytest.mark.parametrize("plain_select", [False, True])
+def test_the_card_key_answers(plain_select: bool) -> None:
+    card, _ = card_of("adult", plain_select=plain_select)
+    one = card.common.internal_authenticate(b"challenge")
+    assert len(one) == 256
+    assert card.common.internal_authenticate(b"challenge") == one
+    assert card.common.internal_authenticate(b"another") != one
+
+
+def test_the_card_manager_says_what_the_common_application_says() -> None:
+    card, _ = card_of("adult")
+    management, information = card.card_manager.information(), card.common.card_information()
+    assert (management.municipality, management.expiry) == (information.municipality, information.expiry)
+    assert management.upper_cv_certificate is not None
+    assert management.intermediate_key_id in management.upper_cv_certificate
 
 
 # --- sessions -----------------------------------------------------------------------------------------------------

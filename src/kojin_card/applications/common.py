@@ -48,3 +48,17 @@ class Common(Driver):
         if not isinstance(expiry, date):
             raise UnexpectedAnswer("no date", operation="read common/card_information", sw=0x9000)
         return CardInformation(record.text("serial"), record.text("municipality"), expiry)
+
+    def internal_authenticate(self, challenge: bytes) -> bytes:
+        """The card's signature over ``challenge`` with its own key (card.md §4.5): 2 APDUs, no secret.
+
+        RSASSA-PKCS1-v1_5 with SHA-256, 256 bytes. The public key is not on the card, so it is given away unchecked.
+
+        Args:
+            challenge: 1 to 255 bytes.
+
+        Raises:
+            UsageError: another length.
+            NotOnCard: the card has no such application or key. UnexpectedAnswer: it gave no signature.
+        """
+        return self._channel.internal_authenticate(self.application, "internal_authentication", challenge)

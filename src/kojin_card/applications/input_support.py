@@ -1,28 +1,20 @@
-"""券面事項入力補助AP: the four items as text (card.md §2.1, §2.3)."""
+"""券面事項入力補助AP: 個人番号 and the four items as text (card.md §2.1, §2.3)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from kojin_card.applications.base import Driver
+from kojin_card.applications.my_number import MyNumber, check_digit_is_right, stated_duty
+from kojin_card.applications.person import Sex, sex_of, whole_date
 from kojin_card.errors import SecretFormatError, UnexpectedAnswer, UsageError
 from kojin_card.secret import Secret
 from kojin_card.spec.wareki import yymmdd
 
 if TYPE_CHECKING:
     from kojin_card.channel import PinArgument
-
-
-class Sex(StrEnum):
-    """性別 (JIS X 0303: 1, 2, 9, 0)."""
-
-    MALE = "male"
-    FEMALE = "female"
-    NOT_APPLICABLE = "not_applicable"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,24 +73,50 @@ class InputSupport(Driver):
             elif code_b is not None:
                 self._channel.verify(self.application, "code_b", code_b, look=look, reserve=reserve)
             record = self._channel.record(self.application, "basic_four")
-        layout = self._channel.spec[self.application].layouts["basic_four"]
-        meanings = next(spec.values for spec in layout.walk() if spec.name == "sex")
-        try:
-            sex = Sex(meanings[record.text("sex")])
-        except (KeyError, ValueError):
-            sex = None
-        if sex is None:
-            raise UnexpectedAnswer("an unknown sex", operation="read input_support/basic_four", sw=0x9000)
+        layout = self._channel.spec[self.application].layouts[record.layout]
+        sex = sex_of(record, layout, "read input_support/basic_four")
         text = record.text("birth_date")
-        return BasicFour(record.text("name"), record.text("address"), _whole_date(text), text, sex)
+        return BasicFour(record.text("name"), record.text("address"), whole_date(text), text, sex)
 
+    def read_my_number(
+        self,
+        pin: PinArgument | None = None,
+        *,
+        code_a: PinArgument | None = None,
+        duty: str,
+        look: bool = True,
+        reserve: int = 1,
+    ) -> MyNumber:
+        """個人番号, after the PIN or after 照合番号A (which is 個人番号 itself): 4 APDUs (3 without ``look``).
 
-def _whole_date(text: str) -> date | None:
-    """The day, or None when a part is unknown. The codec has checked that the digits form one or the other."""
-    try:
-        return date(int(text[:4]), int(text[4:6]), int(text[6:]))
-    except ValueError:
-        return None
+        The law names the duties for which it may be asked for (番号法 arts. 9, 19); without one it is not read. What is
+        read is not proved genuine by this, only its check digit is right.
+
+        Args:
+            pin: 券面事項入力補助用暗証番号, 4 digits.
+            code_a: 照合番号A instead, 12 digits.
+            duty: what it is needed for, in the words of whoever handles it; kept with the value.
+            look: see the tries left before a try is spent.
+            reserve: tries that must remain.
+
+        Raises:
+            UsageError: no duty; neither secret or both. Nothing was sent.
+            SecretFormatError, PinRejected, PinBlocked, PinReserve: as :meth:`CardChannel.verify`.
+            UnexpectedAnswer: the content is malformed, or its check digit is wrong.
+        """
+        operation = "read input_support/my_number"
+        stated = stated_duty(duty, operation)
+        if (pin is None) == (code_a is None):
+            raise UsageError("the PIN or the verification number A, one of them", operation=operation)
+        with self._channel.transaction():
+            if pin is not None:
+                self._channel.verify(self.application, "pin", pin, look=look, reserve=reserve)
+            elif code_a is not None:
+                self._channel.verify(self.application, "code_a", code_a, look=look, reserve=reserve)
+            digits = self._channel.record(self.application, "my_number").text("my_number")
+        if not check_digit_is_right(digits):
+            raise UnexpectedAnswer("a wrong check digit", operation=operation, sw=0x9000)
+        return MyNumber(digits, duty=stated)
 
 
 def verification_code_b(birth_date: date, expiry_year: int, security_code: str) -> Secret:

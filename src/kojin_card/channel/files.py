@@ -22,14 +22,14 @@ from kojin_card.transport.link import Link, Observer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kojin_card.spec import ApplicationSpec, CardSpec, FileSpec, KeySpec, LayoutSpec, Record
+    from kojin_card.spec import ApplicationSpec, CardSpec, FileSpec, KeySpec, LayoutSpec, ObjectSpec, Record
     from kojin_card.transport.base import Connection
 
 #: READ BINARY has a 15-bit offset (card.md §4.2); a card that gives crumbs is not followed for ever.
 MAX_OFFSET = 0x7FFF
 MAX_READS = 1024
 
-_READ_BINARY, _READ_RECORD, _SELECT = 0xB0, 0xB2, 0xA4
+_READ_BINARY, _READ_RECORD, _SELECT, _GET_DATA = 0xB0, 0xB2, 0xA4, 0xCA
 CURRENT_EF = 0x80
 
 #: What a card may say that does not know the form with a short identifier. 6982 is not among them, nor is a counter.
@@ -122,7 +122,7 @@ class FileChannel:
         application = self._application(app)
         self._state = _State()
         command = CommandApdu(0x00, _SELECT, 0x04, 0x0C, application.aid)
-        answer = self.link.send(command, operation=f"select {app}", private=False)
+        answer = self.link.send(command, operation=f"select {app}")
         raise_for_sw(f"select {app}", answer.sw, application=app)
         self._state.application = app
 
@@ -173,13 +173,49 @@ class FileChannel:
         operation = f"read {app}/{file}"
         layout = self._layout(app, file, number)
         raw = self.read(app, file) if number is None else self.read_record(app, file, number)
+        return self._decoded(layout, raw, operation)
+
+    @staticmethod
+    def _decoded(layout: LayoutSpec | None, raw: bytes, operation: str) -> Record:
         if layout is None:
-            raise UsageError("the content of this file is unknown", operation=operation)
+            raise UsageError("the inner form of this is unknown", operation=operation)
         try:
             return decode(layout, raw)
         except DecodeError as bad:
             problem = bad.message
         raise UnexpectedAnswer(f"malformed content: {problem}", operation=operation, sw=SW.OK)
+
+    def get_data(self, app: str, name: str) -> bytes:
+        """A data object (GET DATA, card.md §2.5): its value, without tag and length.
+
+        A big one answers 6700 to a short Le and is asked for again with an extended one. Observers see none of it: what
+        is public and what is personal differ by one byte of the command.
+
+        Raises:
+            NotOnCard: the card has no such application or object. AccessDenied: something must be shown first.
+            UsageError: a big object, and a connection that carries short APDUs only.
+            UnexpectedAnswer: another status word, nothing, or not the size that it has.
+        """
+        operation, spec = f"get {app}/{name}", self._object(app, name)
+        self._ensure(app)
+        command = CommandApdu(0x00, _GET_DATA, spec.tag[0], spec.tag[1], le=SHORT_LE_MAX)
+        answer = self.link.send(command, operation=operation)
+        if answer.sw == SW.WRONG_LENGTH:
+            command = CommandApdu(0x00, _GET_DATA, spec.tag[0], spec.tag[1], le=EXTENDED_LE_MAX)
+            answer = self.link.send(command, operation=operation, insist=True)
+        raise_for_sw(operation, answer.sw)
+        if not answer.data or (spec.size is not None and len(answer.data) != spec.size):
+            raise UnexpectedAnswer("not the size that this object has", operation=operation, sw=answer.sw)
+        return answer.data
+
+    def data_object(self, app: str, name: str) -> Record:
+        """A data object, decoded by its layout.
+
+        Raises:
+            UnexpectedAnswer: the content is malformed. Others as :meth:`get_data`.
+        """
+        layout = self._application(app).layout_of_object(self._object(app, name).id)
+        return self._decoded(layout, self.get_data(app, name), f"get {app}/{name}")
 
     # --- names ------------------------------------------------------------------------------------------------------
 
@@ -194,6 +230,12 @@ class FileChannel:
             return self._application(app).files[file]
         except KeyError:
             raise UsageError(f"no file {app}/{file} in the specs") from None
+
+    def _object(self, app: str, name: str) -> ObjectSpec:
+        try:
+            return self._application(app).objects[name]
+        except KeyError:
+            raise UsageError(f"no data object {app}/{name} in the specs") from None
 
     def _key(self, app: str, key: str) -> KeySpec:
         try:
@@ -219,7 +261,7 @@ class FileChannel:
             return
         self._state.current = None
         command = CommandApdu(0x00, _SELECT, 0x02, 0x0C, spec.file_id)
-        raise_for_sw(operation, self.link.send(command, operation=operation, private=False).sw)
+        raise_for_sw(operation, self.link.send(command, operation=operation).sw)
         self._state.current = spec.file_id
 
     def _on_ef(

@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING
 
 from kojin_card.channel.files import CURRENT_EF, FileChannel
 from kojin_card.channel.secrets import PinArgument, ask, checked_copy, names_of
-from kojin_card.errors import NotOnCard, PinBlocked, PinReserve, UnexpectedAnswer, UnprovenRefused, UsageError
-from kojin_card.iso7816.apdu import SHORT_LE_MAX, CommandApdu
+from kojin_card.errors import (
+    AccessDenied,
+    NotOnCard,
+    PinBlocked,
+    PinReserve,
+    UnexpectedAnswer,
+    UnprovenRefused,
+    UsageError,
+)
+from kojin_card.iso7816.apdu import SHORT_LC_MAX, SHORT_LE_MAX, CommandApdu
 from kojin_card.iso7816.status import SW, tries_left
 from kojin_card.spec import ChangeCommand, EvidenceLevel, KeyKind
 from kojin_card.transport.answers import raise_for_sw
@@ -19,7 +27,7 @@ if TYPE_CHECKING:
     from kojin_card.transport.base import Connection
     from kojin_card.transport.link import Observer
 
-_VERIFY, _SIGN, _GET_CHALLENGE = 0x20, 0x2A, 0x84
+_VERIFY, _SIGN, _GET_CHALLENGE, _INTERNAL_AUTHENTICATE = 0x20, 0x2A, 0x84, 0x88
 
 #: CLA INS P1 of the commands that replace a secret (card.md §4.3); P2 = 80, on the current EF: no other form is known
 _CHANGE = {
@@ -171,11 +179,8 @@ class CardChannel(FileChannel):
             UnprovenRefused, PinBlocked, PinReserve, PinRejected: as :meth:`verify`; the old secret stays.
             UnexpectedAnswer: the card did not take the new one.
         """
-        spec = self._pin(app, key)
+        spec = self._changeable(app, key)
         operation = f"change {app}/{key}"
-        if spec.change is None or spec.change.command is ChangeCommand.NONE:
-            raise UsageError("the holder cannot change this secret", operation=operation)
-        self._prove(operation, spec.evidence, spec.change.evidence)
         now: Secret | None = None
         then: Secret | None = None
         try:
@@ -194,13 +199,62 @@ class CardChannel(FileChannel):
                     then = ask(new, spec, operation, name=name, label=self._label(spec), tries_left=None)
                 self._ensure(app)
                 self._send_secret(app, spec, now, operation, plain=True)
-                cla, ins, p1 = _CHANGE[spec.change.command]
-                command = CommandApdu(cla, ins, p1, CURRENT_EF, then.reveal(), sensitive=True)
-                raise_for_sw(operation, self.link.send(command, operation=operation).sw, **names_of(app, spec))
+                self._send_new(app, spec, then, operation)
         finally:
             for secret in (now, then):
                 if secret is not None:
                     secret.wipe()
+
+    def replace_verified(self, app: str, key: str, new: Secret) -> None:
+        """Replace a secret that this session has verified: SELECT EF when it is needed, and one command.
+
+        Raises:
+            SecretFormatError: not the form of this secret; nothing was sent.
+            AccessDenied: it was not verified in this session; nothing was sent.
+            UsageError, UnprovenRefused: as :meth:`change`.
+            UnexpectedAnswer: the card did not take the new one.
+        """
+        spec = self._changeable(app, key)
+        operation = f"change {app}/{key}"
+        copy = checked_copy(new, spec, operation)
+        if copy is None:
+            raise UsageError("the new secret is given as a Secret", operation=operation)
+        with copy:
+            if not self.is_verified(app, key):
+                raise AccessDenied("", operation=operation, sw=SW.SECURITY_NOT_SATISFIED)
+            self._select_ef(spec, operation)
+            self._send_new(app, spec, copy, operation)
+
+    def prove_change(self, app: str, key: str) -> None:
+        """Whether the holder may change this secret and this card may be written on what is known; nothing is sent.
+
+        Raises:
+            UsageError, UnprovenRefused: as :meth:`change`.
+        """
+        self._changeable(app, key)
+
+    def label(self, app: str, key: str) -> str:
+        """What a person calls this secret, in the language of the session."""
+        return self._label(self._pin(app, key))
+
+    def require_tries(self, app: str, key: str, *, reserve: int = 1, changing: bool = False) -> int | None:
+        """What :meth:`verify` (or, with ``changing``, :meth:`change`) would refuse without a secret being sent.
+
+        Returns:
+            The tries left, as :meth:`tries_left`.
+
+        Raises:
+            UsageError, UnprovenRefused, NotOnCard, PinBlocked, PinReserve: as those methods.
+        """
+        if changing:
+            self.prove_change(app, key)
+        spec = self._pin(app, key)
+        operation = f"{'change' if changing else 'verify'} {app}/{key}"
+        self._prove(operation, spec.evidence)
+        self._ensure(app)
+        left, _ = self._query(app, spec)
+        self._guard(app, spec, operation, left, reserve)
+        return left
 
     # --- using keys -------------------------------------------------------------------------------------------------
 
@@ -251,7 +305,49 @@ class CardChannel(FileChannel):
             raise UnexpectedAnswer("another number of bytes", operation=operation, sw=answer.sw)
         return answer.data
 
+    def internal_authenticate(self, app: str, key: str, data: bytes) -> bytes:
+        """Let the card answer a challenge with a key of its own (INTERNAL AUTHENTICATE, card.md §4.5): the signature.
+
+        Args:
+            data: the challenge, 1 to 255 bytes.
+
+        Raises:
+            UsageError: not a key for this, or no length that the card takes.
+            NotOnCard: no such application or key. UnexpectedAnswer: no signature came.
+            UnprovenRefused: the key rests on an assumption and this is a real card.
+        """
+        operation = f"authenticate with {app}/{key}"
+        spec = self._key(app, key)
+        if not spec.internal_authentication or not 1 <= len(data) <= SHORT_LC_MAX:
+            raise UsageError("a key for this and a challenge of 1 to 255 bytes", operation=operation)
+        self._prove(operation, spec.evidence)
+        self._ensure(app)
+        by_sfi = CommandApdu(0x00, _INTERNAL_AUTHENTICATE, 0x00, CURRENT_EF | spec.sfi, data, SHORT_LE_MAX)
+        plain = CommandApdu(0x00, _INTERNAL_AUTHENTICATE, 0x00, CURRENT_EF, data, SHORT_LE_MAX)
+        answer = self._on_ef(spec, by_sfi, plain, operation, private_data=True)
+        raise_for_sw(operation, answer.sw)
+        if not answer.data:
+            raise UnexpectedAnswer("no signature came", operation=operation, sw=answer.sw)
+        return answer.data
+
     # --- in detail -----------------------------------------------------------------------------------------------
+
+    def _changeable(self, app: str, key: str) -> KeySpec:
+        """The spec of a secret that its holder may change, on evidence that this card may be written by."""
+        spec = self._pin(app, key)
+        operation = f"change {app}/{key}"
+        if spec.change is None or spec.change.command is ChangeCommand.NONE:
+            raise UsageError("the holder cannot change this secret", operation=operation)
+        self._prove(operation, spec.evidence, spec.change.evidence)
+        return spec
+
+    def _send_new(self, app: str, spec: KeySpec, new: Secret, operation: str) -> None:
+        """The command that replaces the secret, once, on the current EF."""
+        if spec.change is None:
+            raise UsageError("the holder cannot change this secret", operation=operation)
+        cla, ins, p1 = _CHANGE[spec.change.command]
+        command = CommandApdu(cla, ins, p1, CURRENT_EF, new.reveal(), sensitive=True)
+        raise_for_sw(operation, self.link.send(command, operation=operation).sw, **names_of(app, spec))
 
     def _pin(self, app: str, key: str) -> KeySpec:
         spec = self._key(app, key)

@@ -26,6 +26,8 @@ JSON_SCHEMAS: Mapping[str, str] = {
         "error",
         "info",
         "basic-four",
+        "my-number",
+        "pin-changed",
         "pin-status",
         "certificate",
         "certificate-export",

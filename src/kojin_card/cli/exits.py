@@ -57,6 +57,7 @@ BY_CODE: Mapping[str, Exit] = {
     "card_file_busy": Exit.CARD_FAILED,
     "card": Exit.CARD_FAILED,
     "card_answer": Exit.CARD_FAILED,
+    "half_changed": Exit.CARD_FAILED,
     "signature_mismatch": Exit.CARD_FAILED,
     "missing_extra": Exit.MISSING_EXTRA,
     "access_denied": Exit.ACCESS_DENIED,

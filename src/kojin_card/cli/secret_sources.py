@@ -27,6 +27,10 @@ SECRET_NAMES = (
     "birth-date",
     "expiry-year",
     "security-code",
+    "new-pin",
+    "new-auth-pin",
+    "new-registry-pin",
+    "new-sign-password",
 )
 #: a file that has one PIN only may call it ``pin``; one that names the PIN is never overruled
 FALLBACK = {"auth-pin": "pin"}

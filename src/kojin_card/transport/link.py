@@ -124,6 +124,7 @@ class Link:
         operation: str = "command",
         private: bool = True,
         private_data: bool = False,
+        insist: bool = False,
     ) -> ResponseApdu:
         """Send one command; 61xx and 6Cxx are followed, any other status word is the caller's to judge.
 
@@ -133,23 +134,26 @@ class Link:
             operation: for errors and observers.
             private: the answer's data is not shown to observers (only its length).
             private_data: nor the command's data.
+            insist: the short form is known not to do: send a long Le as it is, whatever is known of the card, and do
+                not conclude anything for other commands from a 6700.
 
         Raises:
             TransportError: the connection failed now or before, or gave something that is no answer.
             UsageError: the command needs an extended APDU and the connection says it carries none.
         """
         request = Request(command, operation=operation, private_answer=private, private_data=private_data)
-        if command.needs_extended and not _long_data(command) and not self.extended:
+        must = insist or _long_data(command)
+        if command.needs_extended and not must and not self.extended:
             command = replace(command, le=SHORT_LE_MAX)
-        extended = self._form(command, operation)
+        extended = self._form(command, operation, must=must)
         answer = self._once(request, command, extended=extended)
-        if answer.sw == SW.WRONG_LENGTH and extended and not command.sensitive and not _long_data(command):
+        if answer.sw == SW.WRONG_LENGTH and extended and not command.sensitive and not must:
             self.extended = False  # "falls back and remembers": this card or reader takes short APDUs only
             command = replace(command, le=SHORT_LE_MAX)
             answer = self._once(request, command, extended=False)
         if answer.sw >> 8 == _WRONG_LE and command.le is not None and not command.sensitive:
             command = replace(command, le=(answer.sw & 0xFF) or SHORT_LE_MAX)
-            answer = self._once(request, command, extended=_long_data(command))
+            answer = self._once(request, command, extended=must and command.needs_extended)
         return self._collect(request, answer) if answer.sw >> 8 == _MORE_DATA else answer
 
     def reset(self) -> None:
@@ -171,11 +175,11 @@ class Link:
             return
         raise self._fail("reset the card", failure)
 
-    def _form(self, command: CommandApdu, operation: str) -> bool:
+    def _form(self, command: CommandApdu, operation: str, *, must: bool) -> bool:
         """Whether the command goes out in the extended form."""
         if not command.needs_extended:
             return False
-        if self._said is False and _long_data(command):
+        if self._said is False and must:
             raise UsageError("the connection carries short APDUs only", operation=operation)
         return True
 

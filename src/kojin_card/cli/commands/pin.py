@@ -1,19 +1,33 @@
-"""``pin status``: tries left of every secret; costs none."""
+"""``pin status``: tries left of every secret; costs none. ``pin change``: a new value for one of the holder's four."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kojin_card.cli.framework import KojinGroup, command
+import click
+
+from kojin_card.cli.framework import KojinGroup, argument, command, secret_options
 from kojin_card.cli.render import Block, Heading, Line, Role, Table
-from kojin_card.errors import NotOnCard
+from kojin_card.errors import NotOnCard, SecretFormatError
 
 if TYPE_CHECKING:
-    from kojin_card.card import Card
-    from kojin_card.channel import PinStatus
-    from kojin_card.cli.session import Session
+    from collections.abc import Mapping
 
-pin = KojinGroup("pin", {"status": "commands.pin:status"})
+    from kojin_card.card import Card, ChangeableSecret
+    from kojin_card.channel import PinStatus
+    from kojin_card.cli.secret_sources import PromptedSecrets
+    from kojin_card.cli.session import Session
+    from kojin_card.secret import Secret
+
+pin = KojinGroup("pin", {"status": "commands.pin:status", "change": "commands.pin:change"})
+
+#: word of the command line -> what the client calls it, and its name in ``--secrets``
+_CHANGEABLE: Mapping[str, tuple[ChangeableSecret, str]] = {
+    "sign": ("sign", "sign-password"),
+    "auth": ("auth", "auth-pin"),
+    "text": ("input-support", "pin"),
+    "registry": ("registry", "registry-pin"),
+}
 
 
 def _state(found: PinStatus, *, signs: bool) -> str:
@@ -80,3 +94,49 @@ def _signs(card: Card) -> bool:
         return card.jpki.availability().sign
     except NotOnCard:
         return True
+
+
+class _AskedTwice:
+    """The new value, asked for twice, because nobody sees what is typed; a :class:`~kojin_card.secret.PinSource`."""
+
+    def __init__(self, session: Session, prompts: PromptedSecrets) -> None:
+        self._text = session.console.text
+        self._prompts = prompts
+
+    def secret(self, name: str, *, label: str, tries_left: int | None) -> Secret:
+        """See :class:`~kojin_card.secret.PinSource`.
+
+        Raises:
+            SecretFormatError: the two are not the same; nothing was sent.
+        """
+        first = self._prompts.secret(name, label=self._text("say.prompt.new", label=label), tries_left=tries_left)
+        again = self._text("say.prompt.again", label=label)
+        try:
+            with self._prompts.secret(name, label=again, tries_left=None) as second:
+                if first != second:
+                    words = "the new value was not typed the same way twice"
+                    raise SecretFormatError(words, operation="ask for a new secret", secret=name)
+        except BaseException:
+            first.wipe()
+            raise
+        return first
+
+
+@command(
+    "pin.change",
+    argument("which", metavar="sign|auth|text|registry", type=click.Choice(list(_CHANGEABLE))),
+    *secret_options(),
+)
+def change(session: Session, which: str, secrets: str | None, last_try: bool) -> None:
+    """Replace one of the four secrets that the holder may change; the form of both values is checked first."""
+    from kojin_card.cli.secret_sources import PromptedSecrets
+
+    target, name = _CHANGEABLE[which]
+    source = session.secrets(secrets)
+    old = source.at_hand(name)
+    new = _AskedTwice(session, source) if isinstance(source, PromptedSecrets) else source.at_hand(f"new-{name}")
+    session.card().change_pin(target, old, new, reserve=0 if last_try else 1)
+    console = session.console
+    words = console.text("say.changed.done", label=console.text(f"say.changed.{which}"))
+    blocks: list[Block] = [Line(f"{console.symbol('pass')} {words}", Role.GOOD)]
+    session.answer("pin-changed", {"changed": which, "secret": name}, blocks)
