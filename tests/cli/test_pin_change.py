@@ -32,6 +32,15 @@ def values(path: Path) -> dict[str, bytes | None]:
         return {place: card.state.key(*place.split("/")).secret for place in places}
 
 
+def test_no_other_pin_stands_in_for_the_one_that_is_replaced(cli: Cli, card: Card) -> None:
+    """Elsewhere `pin` serves where `auth-pin` is missing; here a wrong guess would cost a try of the PIN to be kept."""
+    path = card()
+    run = cli("--simulator", path, "pin", "change", "auth", "--json", secrets={"pin": "5678", "new-auth-pin": "4826"})
+    assert (run.exit, run.error()["code"]) == (2, "secret_unavailable")
+    status = cli("--simulator", path, "pin", "status", "--json").json("pin-status")["secrets"]
+    assert {one["secret"]: one["tries_left"] for one in status}["auth-pin"] == 3
+
+
 @pytest.mark.parametrize("lang", messages.LANGUAGES)
 @pytest.mark.parametrize("which", FOUR)
 def test_a_secret_is_changed_where_it_stands_and_nowhere_else(cli: Cli, card: Card, which: str, lang: str) -> None:

@@ -8,7 +8,7 @@ import click
 
 from kojin_card.cli.framework import KojinGroup, argument, command, secret_options
 from kojin_card.cli.render import Block, Heading, Line, Role, Table
-from kojin_card.errors import NotOnCard, SecretFormatError
+from kojin_card.errors import NotOnCard, SecretFormatError, SecretUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -129,10 +129,12 @@ class _AskedTwice:
 )
 def change(session: Session, which: str, secrets: str | None, last_try: bool) -> None:
     """Replace one of the four secrets that the holder may change; the form of both values is checked first."""
-    from kojin_card.cli.secret_sources import PromptedSecrets
+    from kojin_card.cli.secret_sources import GivenSecrets, PromptedSecrets
 
     target, name = _CHANGEABLE[which]
     source = session.secrets(secrets)
+    if isinstance(source, GivenSecrets) and not source.has(name):
+        raise SecretUnavailable(operation="change a PIN", secret=name)  # no other PIN stands in for it here
     old = source.at_hand(name)
     new = _AskedTwice(session, source) if isinstance(source, PromptedSecrets) else source.at_hand(f"new-{name}")
     session.card().change_pin(target, old, new, reserve=0 if last_try else 1)
