@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING
 
 from kojin_card.errors import SpecError
@@ -47,7 +48,16 @@ def load_card_spec(folder: Traversable | None = None) -> CardSpec:
     Raises:
         SpecError: a file is malformed, two share an id or an AID, or two are current at power-on.
     """
-    root = folder if folder is not None else data_root("applets_spec")
+    return _package_spec() if folder is None else _load_folder(folder)
+
+
+@cache
+def _package_spec() -> CardSpec:
+    """The package's own specs, read once in a process: a software card and its client take the same frozen value."""
+    return _load_folder(data_root("applets_spec"))
+
+
+def _load_folder(root: Traversable) -> CardSpec:
     applications: dict[str, ApplicationSpec] = {}
     for entry in sorted(root.iterdir(), key=lambda item: item.name):
         if not entry.name.endswith(".toml"):

@@ -379,10 +379,6 @@ class ApplicationSpec:
         """Every EF of the application: working files, then keys."""
         return (*self.files.values(), *self.keys.values())
 
-    def by_sfi(self, sfi: int) -> FileSpec | KeySpec | None:
-        """The file or key with that short identifier."""
-        return next((spec for spec in self.elementary_files if spec.sfi == sfi), None)
-
     def layout_of(self, file: str) -> LayoutSpec | None:
         """The layout of a transparent file, or None when its content is unknown."""
         name = self.files[file].layout
