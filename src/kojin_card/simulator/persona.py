@@ -12,6 +12,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from kojin_card.errors import SpecError, UsageError
+from kojin_card.pki.profile import Purpose, load_profiles
 from kojin_card.resources import data_root
 from kojin_card.simulator.state import MAX_COUNTER
 from kojin_card.spec.load import evidence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from importlib.resources.abc import Traversable
 
+    from kojin_card.pki.profile import CertificateProfile
     from kojin_card.spec.model import Evidence
 
 SCHEMA = 1
@@ -83,6 +85,8 @@ class Profile:
 
     Attributes:
         roles: for each private key, the role of the key pool that it is.
+        certificates: for each purpose, the id of the certificate profile (``pki/data/profiles.toml``) of this card;
+            its kind of key is that of the role of the same name.
         tries: counters of the secrets whose number of tries the specs do not know.
     """
 
@@ -95,6 +99,7 @@ class Profile:
     files: Mapping[Reference, DeclaredFile]
     evidence: Evidence
     tries: Mapping[Reference, int] = field(default_factory=dict)
+    certificates: Mapping[Purpose, CertificateProfile] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,10 +301,23 @@ def _profile(root: Traversable, name: str) -> Profile:
         files=_files(top),
         evidence=evidence(head),
         tries=_tries(top),
+        certificates=_certificates(top),
     )
     for table in (head, validity, roles, top):
         table.done()
     return profile
+
+
+def _certificates(top: Table) -> dict[Purpose, CertificateProfile]:
+    """``[certificates]``: the profile of each purpose; today's where nothing is said."""
+    known = load_profiles()
+    named = top.text_map("certificates") if top.has("certificates") else {}
+    if not named.keys() <= set(Purpose):
+        raise top.error("certificates has signature and authentication")
+    try:
+        return {purpose: known.named(purpose, named.get(purpose)) for purpose in Purpose}
+    except UsageError as bad:
+        raise top.error(f"certificates: {bad.message}") from None
 
 
 def _years(table: Table, key: str) -> int:

@@ -165,8 +165,9 @@ class SchemeSpec:
     Attributes:
         p1: the parameter byte.
         hashes: the card hashes the input with SHA-256 first.
-        wrap: ``none`` (the bytes are padded as given), ``digest_info`` or ``pss``.
+        wrap: ``none`` (the bytes are padded as given, or signed as the hash they are), ``digest_info`` or ``pss``.
         minimum, maximum: length of the input in bytes.
+        algorithm: kind of key that it is for: ``rsa`` or ``ec``.
     """
 
     id: str
@@ -176,6 +177,7 @@ class SchemeSpec:
     minimum: int
     maximum: int
     evidence: Evidence
+    algorithm: str = "rsa"
 
 
 @dataclass(frozen=True, slots=True)
