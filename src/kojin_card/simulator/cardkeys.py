@@ -50,7 +50,7 @@ class CardKeys:
         return KeyState(private=PrivateKey(numbers.p, numbers.q))
 
     def profile_id(self, purpose: Purpose) -> str | None:
-        """Id of the profile of this card's certificate; None for today's."""
+        """Id of the profile of this card's certificate; None, which means today's, for a card without a profile."""
         return self._certificates[purpose].id if purpose in self._certificates else None
 
     def _next(self, purpose: Purpose) -> bool:
