@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from tools.reference.layouts import layout, legend
-from tools.reference.markdown import Column, Sheet, code, notice, require, spaced
+from tools.reference.markdown import Column, Sheet, code, notice, require
 
 from kojin_card.spec.model import (
     ApplicationSpec,
@@ -26,6 +26,7 @@ from kojin_card.spec.model import (
     SignatureSpec,
     Structure,
     Tries,
+    VariantSpec,
 )
 
 if TYPE_CHECKING:
@@ -222,6 +223,23 @@ class Page:
             ),
         )
 
+    def variants(self) -> Sheet[VariantSpec]:
+        """Other readings of the application."""
+        return Sheet(
+            VariantSpec,
+            (
+                Column("variant", ("id", "name_en", "name_ja"), _named),
+                Column("what differs", ("aid", "read", "file_ids", "last_command"), self._differs),
+                *_known(),
+            ),
+        )
+
+    def _differs(self, variant: VariantSpec) -> str:
+        parts = [f"AID `{variant.aid.hex().upper()}`"] if variant.aid else []
+        parts += [f"`{name}`, read after: {self.rule(rule)}" for name, rule in variant.read.items()]
+        parts += [f"`{name}` is {file_id.hex().upper()}" for name, file_id in variant.file_ids.items()]
+        return "; ".join([*parts, *(["`80 FC` answers"] if variant.last_command else [])])
+
     # --- what is not known ---
 
     def unknown(self) -> Iterator[str]:
@@ -268,6 +286,7 @@ class Page:
             ("Digest", spec.digests),
             ("Signature", spec.signatures),
             ("Layout", spec.layouts),
+            ("Variant", spec.variants),
         )
 
     # --- the page ---
@@ -280,6 +299,8 @@ class Page:
         yield ("name_ja", "aid", "source_file", "id"), f"{spec.name_ja}, AID `{spec.aid.hex().upper()}`; {where}.\n"
         yield ("evidence",), f"{grounds(spec.evidence)}\n"
         yield ("power_on",), "Current after reset.\n" if spec.power_on else ""
+        yield ("optional",), "Not on every card.\n" if spec.optional else ""
+        yield ("last_command",), "The last-command indicator (`80 FC`) answers.\n" if spec.last_command else ""
         yield ("order",), f"Place among the applications when a prefix is selected: {spec.order} (assumption).\n"
         named = (
             f"`{spec.default_key}` ({spec.keys[spec.default_key].file_id.hex().upper()})" if spec.default_key else ""
@@ -291,6 +312,7 @@ class Page:
         yield ("schemes",), _section("Signature schemes", self.schemes(), spec.schemes)
         yield ("digests",), _section("What a digest covers", self.digests(), spec.digests)
         yield ("signatures",), _section("What a signature covers", self.signatures(), spec.signatures)
+        yield ("variants",), _section("Other readings", self.variants(), spec.variants, VARIANTS)
         shapes = "".join(layout(one, grounds(one.evidence)) for one in spec.layouts.values())
         yield ("layouts",), f"## Layouts\n\n{LAYOUTS} {legend(spec.layouts.values())}\n\n{shapes}" if shapes else ""
 
@@ -314,11 +336,15 @@ LAYOUTS = (
     "same on every card; `length` is the number of bytes of its value. A dot stands before what is inside the object\n"
     "above."
 )
+VARIANTS = (
+    "Cards that differ, and what a source says that was not followed. The client uses none of them; a software card\n"
+    "follows those that it is told to.\n\n"
+)
 UNKNOWN = "What no public source says, or what rests on our assumption:"
 
 
-def _section(heading: str, sheet: Sheet[Any], rows: Mapping[str, Any]) -> str:
-    return f"## {heading}\n\n{sheet.render(rows.values())}" if rows else ""
+def _section(heading: str, sheet: Sheet[Any], rows: Mapping[str, Any], words: str = "") -> str:
+    return f"## {heading}\n\n{words}{sheet.render(rows.values())}" if rows else ""
 
 
 def _known(*more: str) -> tuple[Column[Any], ...]:
@@ -334,7 +360,7 @@ def _assumed(evidence: Evidence) -> bool:
     return evidence.level is EvidenceLevel.ASSUMPTION
 
 
-def _named(one: FileSpec | KeySpec | ObjectSpec) -> str:
+def _named(one: FileSpec | KeySpec | ObjectSpec | VariantSpec) -> str:
     return f"`{one.id}` {one.name_en} {one.name_ja}"
 
 
@@ -357,6 +383,3 @@ def _outside(fields: tuple[FieldSpec, ...], covered: set[str]) -> Iterator[str]:
             yield spec.name
         elif not spec.name:
             yield from _outside(spec.fields, covered)
-
-
-__all__ = ["LEVELS", "Page", "spaced"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -38,11 +38,6 @@ def grid(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
 def code(text: str) -> str:
     """``text`` in code quotes; nothing for nothing."""
     return f"`{text}`" if text else ""
-
-
-def spaced(data: bytes) -> str:
-    """Bytes as people write them."""
-    return data.hex(" ").upper()
 
 
 def require(kind: type, shown: Iterable[str]) -> None:
@@ -94,21 +89,3 @@ class Sheet(Generic[T]):
             NotShown: one has none, or a column shows what is not there.
         """
         require(self.kind, (name for column in self.columns for name in column.shows))
-
-
-def facts(value: Any) -> str:
-    """Any frozen model as a table of two columns: for parts of which an application has one."""
-    return grid(("", ""), ((one.name.replace("_", " "), _plain(getattr(value, one.name))) for one in fields(value)))
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, bytes):
-        return code(spaced(value))
-    if isinstance(value, tuple | list | frozenset):
-        return ", ".join(str(_plain(one)) for one in value)
-    if hasattr(value, "__dataclass_fields__") and type(value).__str__ is object.__str__:
-        return "; ".join(
-            f"{one.name.replace('_', ' ')}: {_plain(getattr(value, one.name))}"
-            for one in fields(value)  # type: ignore[arg-type]
-        )
-    return value
