@@ -37,7 +37,7 @@ docs: .venv/.dev ## the guides as web pages, in site/ (no network, no foreign ho
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet --site-dir site
 	@$(PY) tools/check_site.py site
 
-reference: .venv/.dev ## docs/reference, written anew from applets_spec
+reference: .venv/.dev ## docs/reference, written anew from applets_spec, transcripts and errors
 	@$(PY) -m tools.make_reference
 
 bench: .venv/.dev ## ratios against a reference of the same run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
+import re
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -136,7 +137,7 @@ def _section(key: str, kinds: list[type[KojinError]]) -> str:
     names = ", ".join(f"`{kind.__module__}.{kind.__qualname__}`" for kind in kinds)
     above = [one for one in _above(kinds[0]) if one not in (key, "unexpected")]
     special = f" A special kind of [`{above[0]}`](#{above[0]})." if above else ""
-    doc = (inspect.getdoc(kinds[0]) or "").partition("\n\n")[0].replace("\n", " ")
+    doc = re.sub(r":\w+:(?=`)", "", (inspect.getdoc(kinds[0]) or "").partition("\n\n")[0].replace("\n", " "))
     rows = list(_texts(key))
     text = grid(("", "日本語", "English"), rows) if rows else f"Its words are those of [`{above[0]}`](#{above[0]}).\n\n"
     return f"### {key}\n\nExit code {_exit_words(kinds[0])}; {names}.{special} {doc}\n\n{text}"
