@@ -28,6 +28,7 @@ INTRO = (
     "and, at its end, what nobody knows. The numbers say how many of its facts rest on which level of evidence:\n"
     "a `standard` says it, `public` sources say it (code and documents used with real cards), it was seen on a\n"
     "`card`, or it is our `assumption`.\n"
+    "The short identifier of a file or key is the low five bits of its id.\n"
     "Whoever has never held a card begins with [The card in an hour](../card-in-an-hour.md).\n\n"
 )
 SOURCES = (

@@ -72,9 +72,10 @@ def example(table: dict[str, Any], folder: Path = FOLDER) -> str:
     name = table["transcript"]
     text = (folder / f"{name}.apdu").read_text("utf-8")
     lines = typed_lines(text)
+    said = str(table["step"])
     out = [
         f"### {table['title']}\n\nFrom `fixtures/transcripts/{name}.apdu`, typed by hand and replayed by the tests "
-        f"(the card is `{header(text, 'card')}`).\n\n"
+        f"(the card is `{header(text, 'card')}`{'; `?` is any digit' if '?' in said else ''}).\n\n"
     ]
     for step in table["step"]:
         command = closed("".join(group for group, _ in step["command"]))
