@@ -23,6 +23,7 @@ from kojin_card.errors import UsageError
 from kojin_card.pki.profile import Purpose, Store
 from kojin_card.pki.revocation import RevocationAnswer, RevocationStatus
 from kojin_card.simulator.testpki import CertifiedPerson, RevokedEntry, TestPki
+from kojin_card.testing.cards import test_pki
 from kojin_card.verification import Verifier
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
@@ -90,10 +91,9 @@ def algorithm(name: str, parameters: bytes = b"\x05\x00") -> bytes:
 # --- people, certificates, lists --------------------------------------------------------------------------------------
 
 
-@cache
 def pki() -> TestPki:
     """The test PKI (keys are built once)."""
-    return TestPki.load()
+    return test_pki()
 
 
 def key(role: str = "signature", seed: str = "verified") -> rsa.RSAPrivateKey:
