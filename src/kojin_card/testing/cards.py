@@ -41,9 +41,9 @@ def issued_before(now: datetime) -> datetime:
 
 
 @lru_cache(maxsize=128)
-def card_state(persona: str, issued_at: datetime) -> CardState:
+def card_state(persona: str, issued_at: datetime, knobs: Knobs | None = None) -> CardState:
     """A persona's card as delivered, made once (a state is frozen; issuing its certificates is what takes time)."""
-    return make_card(persona, now=issued_at)
+    return make_card(persona, now=issued_at, knobs=knobs)
 
 
 def new_card(
@@ -66,18 +66,19 @@ def new_card(
         UsageError: no such persona, secret or number of tries; a card that cannot be issued at that time.
         TypeError: no such knob.
     """
+    settings = Knobs(**knobs)
     if isinstance(persona, str) and not fresh_keys:
-        state = card_state(persona, issued_at)
+        state = card_state(persona, issued_at, settings)
     else:
-        state = make_card(persona, now=issued_at, fresh_keys=fresh_keys)
+        state = make_card(persona, now=issued_at, knobs=settings, fresh_keys=fresh_keys)
     for name, left in (tries or {}).items():
         for application, key in _places(name):
-            if key in state.applications[application].keys:
+            if application in state.applications and key in state.applications[application].keys:
                 content = state.key(application, key)
                 if not 0 <= left <= content.tries_full:
                     raise UsageError("more tries than the card gives, or fewer than none", secret=name)
                 state = state.with_key(application, key, replace(content, tries_left=left))
-    return replace(state, knobs=Knobs(**knobs)) if knobs else state
+    return state
 
 
 def pin(whose: str | SoftCard, name: str) -> Secret:
@@ -95,7 +96,11 @@ def pin(whose: str | SoftCard, name: str) -> Secret:
     places = _places(name)
     if isinstance(whose, SoftCard):
         applications = whose.state.applications
-        found = [applications[app].keys[key].secret for app, key in places if key in applications[app].keys]
+        found = [
+            applications[app].keys[key].secret
+            for app, key in places
+            if app in applications and key in applications[app].keys
+        ]
         value: bytes | str | None = next((secret for secret in found if secret is not None), None)
     else:
         persona = load_persona(whose)
