@@ -108,10 +108,10 @@ MADE: dict[str, tuple[str, dict[str, Any], tuple[str, ...], tuple[str, ...]]] = 
 
 
 @pytest.mark.parametrize("point", MADE)
-def test_a_card_can_be_made_as_the_other_source_has_it(made_card: Callable[..., Any], point: str) -> None:
+def test_a_card_can_be_made_as_the_other_source_has_it(soft_card: Callable[..., Any], point: str) -> None:
     persona, settings, decided, other = MADE[point]
-    talk(made_card(persona), *decided)
-    talk(made_card(persona, **settings), *other)
+    talk(soft_card(persona), *decided)
+    talk(soft_card(persona, **settings), *other)
 
 
 def test_every_point_of_the_list_is_here_or_in_the_licences_rows() -> None:
