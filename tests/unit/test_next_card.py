@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,13 @@ from issued import HANAKO
 from kojin_card.authn import AuthenticationProof, Challenge
 from kojin_card.errors import DecodeError, InputError, SpecError, UsageError
 from kojin_card.pki.profile import Purpose, Store, load_profiles
+from kojin_card.pki.revocation import Crl
+from kojin_card.pki.trust import TrustStore
 from kojin_card.simulator import CardState, SoftCard, cardformat, make_card
 from kojin_card.simulator.ec_engine import EcEngine
 from kojin_card.simulator.keypool import KeyPool, PooledEcKey, generate, generate_ec
-from kojin_card.simulator.persona import load_persona
+from kojin_card.simulator.lists import revocation_lists
+from kojin_card.simulator.persona_file import load_persona
 from kojin_card.simulator.state import EcPrivateKey
 from kojin_card.simulator.testpki import TestPki
 from kojin_card.spec import EvidenceLevel, load_application, load_card_spec
@@ -291,6 +294,20 @@ def test_the_persona_says_what_it_rests_on() -> None:
     today = load_persona("adult").profile
     assert today is not None
     assert {profile.key.algorithm for profile in today.certificates.values()} == {"rsa"}
+
+
+def test_its_lists_are_those_of_the_ca_that_its_certificates_name() -> None:
+    """Also when another persona got this kind of card: what counts is the certificate, not the persona's profile."""
+    pki, later = TestPki.load(), NOW + timedelta(hours=1)
+    anchors = {anchor.name: anchor for anchor in TrustStore.load(Store.SIMULATOR).anchors}
+    adult = load_persona("adult")
+    for who, card, generation in (
+        (load_persona("next_card"), state(), 3),
+        (adult, make_card(replace(adult, profile=load_persona("next_card").profile), now=NOW), 3),
+        (adult, make_card(adult, now=NOW), 2),
+    ):
+        for purpose, data in revocation_lists(who, card, now=later, pki=pki).items():
+            assert Crl.parse(data).signed_by(anchors[pki.ca_of(purpose, generation).label])
 
 
 # --- proofs -----------------------------------------------------------------------------------------------------------

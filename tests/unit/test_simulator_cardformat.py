@@ -133,7 +133,7 @@ FILE = ("applications", "jpki", "files", "auth_certificate")
         (("applications", "common", "files", "card_information"), "records", ["zz"]),
         (("applications", "common", "files", "card_information"), "records", ["00"] * 255),
         (("applications", "common", "files", "card_information"), "records", [0]),
-        (("applications", "jpki", "files", "unknown_0009"), "octets", "00"),
+        (("applications", "jpki", "files", "unknown_0005"), "octets", "00"),
         (PIN, "tries_left", -1),
         (PIN, "tries_left", 4),
         (PIN, "tries_left", 1.5),
