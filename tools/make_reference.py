@@ -82,6 +82,9 @@ def key_rows(tables: list[Table]) -> Iterator[tuple[object, ...]]:
     for table in tables:
         form, tries, change = table.get("format", {}), table.get("tries", {}), table.get("change", {})
         rest = [f"{key}: {cell(value)}" for key, value in form.items() if key not in ("charset", "length")]
+        if unset := table.get("unset"):
+            place = f"{unset['file']}.{unset['field']}"
+            rest.append(f"while {place} is {unset['meaning']}: `{unset['value']}` ({unset['evidence']})")
         known = f"{tries.get('count', 'unknown')} ({tries['evidence']})" if tries else ""
         changed = (
             f"{change['command']} after {change.get('after', 'nothing')} ({change['evidence']})"
@@ -119,7 +122,11 @@ def page(spec: Table) -> str:
     about = spec["application"]
     out = [NOTICE, f"# {about['name_en']}\n\n{about['name_ja']}, AID `{about['aid']}`. "]
     out.append(f"Evidence: {about['evidence']} ({about['source']}).")
-    out.append(" Current after reset.\n\n" if about.get("power_on") else "\n\n")
+    out.append(" Current after reset." if about.get("power_on") else "")
+    out.append(" Not on every card." if about.get("optional") else "")
+    if secret := about.get("locked_with"):
+        out.append(f" SELECT answers 6283 while `{secret}` is blocked.")
+    out.append(f" Note: {about['note']}.\n\n" if about.get("note") else "\n\n")
     if files := spec.get("file"):
         columns = ("file", "name", "structure", "bytes", "read", "content", "privacy", "evidence", "source")
         out += ["## Files\n\n", grid(columns, file_rows(files))]
@@ -141,7 +148,8 @@ def page(spec: Table) -> str:
                 grid(tuple(names), ([table.get(name, "") for name in names] for table in tables)),
             ]
     for layout in spec.get("layout", []):
-        filler = ", may be followed by FF filler" if layout.get("filler") else ""
+        filler = ", objects may be absent or empty" if layout.get("sparse") else ""
+        filler += ", may be followed by FF filler" if layout.get("filler") else ""
         out.append(f"## Layout `{layout['id']}`\n\n{layout['encoding']}{filler}. ")
         out.append(f"Evidence: {layout['evidence']} ({cell(layout['source'])}).\n\n")
         out.append(grid(("tag", "name", "type", "length", "meaning", "privacy", "more"), field_rows(layout["fields"])))
