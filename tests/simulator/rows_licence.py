@@ -1,7 +1,7 @@
 """Literal rows: マイナ免許証, the driving licence on the card (card.md §1, §2.9), typed from the facts.
 
-``CIV`` is the table of tags and lengths of masanork/tobari ``docs/civ/jpdlmnc.md`` (from the NPA's specification V10), of
-which card.md §2.9 is the short form; ``HM`` read a real card.
+``CIV`` is the table of tags and lengths of masanork/tobari ``docs/civ/jpdlmnc.md`` (from the NPA's specification V10),
+of which card.md §2.9 is the short form; ``HM`` read a real card.
 """
 
 from __future__ import annotations
