@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from kojin_card.applications import Common, InputSupport, Jpki
+from kojin_card.applications import Common, InputSupport, Jpki, Licence
 from kojin_card.channel import CardChannel
 from kojin_card.errors import NotOnCard, PinBlocked
 from kojin_card.simulator import SoftCard, load_persona, make_card, persona_names
@@ -90,3 +90,18 @@ def test_a_substitute_stands_in_the_certificate_only() -> None:
     certificate = Jpki(channel(who.id)).certificate("sign", "ABC123")
     assert "吉野　鷗".encode() in certificate
     assert "𠮷".encode() not in certificate
+
+
+@pytest.mark.parametrize("name", ["licence_holder", "licence_without_pin"])
+def test_a_driving_licence_says_what_was_declared(name: str) -> None:
+    who = load_persona(name)
+    declared = who.files["licence", "licence_information"].values
+    licence = Licence(channel(name)).read("2468" if name == "licence_holder" else None)
+    assert licence.number == declared["number"]
+    assert (licence.number or "").startswith("99")  # no prefecture: nobody's
+    held = {key.removeprefix("category_") for key, value in declared.items() if key[:4] == "cate" and value == "01"}
+    assert {one.id for one in licence.categories} == held
+    assert licence.expiry is not None
+    assert licence.expiry > NOW.date()
+    assert licence.photo == who.images.photo
+    assert Licence(channel(name)).pin_is_set() is (name == "licence_holder")
