@@ -174,7 +174,7 @@ class SchemeSpec:
         p1: the parameter byte.
         hashes: the card hashes the input with SHA-256 first.
         wrap: ``none`` (the bytes are padded as given, or signed as the hash they are), ``digest_info`` or ``pss``.
-        minimum, maximum: length of the input in bytes; ``algorithm``: the kind of key that it is for, ``rsa`` or ``ec``.
+        minimum, maximum: length of the input in bytes; ``algorithm``: its kind of key, ``rsa`` or ``ec``.
     """
 
     id: str
