@@ -85,3 +85,25 @@ def test_two_secrets_of_one_name_are_told_apart(cli: Cli, card: Card) -> None:
     lines = cli("--simulator", card(), "pin", "status", "--lang", "ja", "--plain").out.splitlines()
     labels = [line.split(": ")[0] for line in lines if ": " in line]
     assert len(labels) == len(set(labels)) + 1  # the birth-date key stands among the states and among the next steps
+
+
+@pytest.mark.parametrize("lang", messages.LANGUAGES)
+@pytest.mark.parametrize(
+    ("words", "wrong", "place"),
+    [
+        ("read face", {"code-b": "02080320364272"}, "card_face/code_b"),
+        ("read face --by code-a", {"code-a": "123456789026"}, "card_face/code_a"),
+        ("read age --at-least 20", {"birth-code": "020804"}, "card_face/birth_code"),
+        ("read basic-four", {"code-b": "02080320364272"}, "input_support/code_b"),
+        ("read basic-four", {"pin": "0000"}, "input_support/pin"),
+    ],
+)
+@pytest.mark.parametrize("left", [3, 2, 1, 0])
+def test_no_remedy_sends_people_to_a_counter_that_cannot_help(
+    cli: Cli, card: Card, lang: str, words: str, wrong: dict[str, str], place: str, left: int
+) -> None:
+    run = cli("--simulator", card(tries={place: left}), *words.split(), "--json", "--lang", lang, secrets=wrong)
+    error = run.error()
+    assert (run.exit, error["tries_left"]) == ({3: 4, 2: 4, 1: 6, 0: 5}[left], {3: 2, 2: 1, 1: 1, 0: 0}[left])
+    counter = {"ja": "市区町村の窓口", "en": "counter"}[lang]
+    assert (counter in error["remedy"]) == ("pin" in wrong)
