@@ -81,6 +81,12 @@ def test_a_childs_absent_password_needs_no_counter(cli: Cli, card: Card) -> None
     assert "手続きは要りません" in found["next"]
 
 
+def test_a_card_without_usable_pins_may_be_one_for_the_face(cli: Cli, card: Card) -> None:
+    words = "顔認証マイナンバーカード"
+    assert words in cli("--simulator", card("face_authentication"), "pin", "status", "--lang", "ja").out
+    assert words not in cli("--simulator", card("blocked_auth"), "pin", "status", "--lang", "ja").out
+
+
 def test_two_secrets_of_one_name_are_told_apart(cli: Cli, card: Card) -> None:
     lines = cli("--simulator", card(), "pin", "status", "--lang", "ja", "--plain").out.splitlines()
     labels = [line.split(": ")[0] for line in lines if ": " in line]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import getpass
 import hashlib
 import io
 import re
@@ -27,6 +28,7 @@ from kojin_card.cli.commands.read_face import NAMES
 from kojin_card.cli.file_set import FileSet
 from kojin_card.cli.files import give_name
 from kojin_card.cli.problems import OutputExists, OutputFailed
+from kojin_card.cli.secret_sources import PromptedSecrets
 from kojin_card.errors import DecodeError, KojinError
 
 Card = Callable[..., Path]
@@ -126,6 +128,23 @@ def test_the_number_only_with_a_duty_and_number_a(cli: Cli, line: tuple[object, 
     assert (72, 12) not in sizes
 
 
+def test_at_a_terminal_it_is_asked_for_once(
+    cli: Cli, line: tuple[object, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def answer(prompt: str) -> str:
+        asked.append(prompt)
+        return NUMBER
+
+    monkeypatch.setattr(PromptedSecrets, "possible", staticmethod(lambda: True))
+    monkeypatch.setattr(getpass, "getpass", answer)
+    run = cli(*line, "--my-number-image", "--duty", "tax", "-o", "f", "--lang", "ja")
+    assert run.exit == 0
+    assert asked == ["照合番号A（個人番号）（あと10回）: "]
+    assert NUMBER not in run.all
+
+
 def test_it_is_not_read_unasked(cli: Cli, line: tuple[object, ...], tmp_path: Path) -> None:
     run = cli(*line, "--by", "code-a", "-o", "f", "-v", secrets=A)
     assert run.exit == 0
@@ -222,6 +241,7 @@ BOMBS: list[tuple[bytes, pictures.Format]] = [
     (PHOTO, "PNG"),
     (png(1, 1, b"\0\0"), "JPEG2000"),
     (PHOTO[:SIZ] + struct.pack(">II", 60_000, 60_000) + PHOTO[SIZ + 8 :], "JPEG2000"),
+    (PHOTO[: SIZ + 32] + struct.pack(">H", 16_384) + PHOTO[SIZ + 34 :], "JPEG2000"),
     (PHOTO[: len(PHOTO) // 3], "JPEG2000"),
     (b"GIF89a\x01\x00\x01\x00\x00\x00\x00;", "PNG"),
 ]
@@ -231,6 +251,16 @@ BOMBS: list[tuple[bytes, pictures.Format]] = [
 def test_a_bad_image_is_one_typed_error(data: bytes, form: pictures.Format) -> None:
     with pytest.raises(DecodeError):
         pictures.as_png(data, form)
+
+
+def test_nothing_but_pixels_is_kept() -> None:
+    from PIL.PngImagePlugin import PngInfo
+
+    out, texts = io.BytesIO(), PngInfo()
+    texts.add_text("Comment", "planted")
+    Image.new("L", (4, 4)).save(out, "PNG", pnginfo=texts, icc_profile=b"planted profile", dpi=(72, 72))
+    kept = pictures.as_png(out.getvalue(), "PNG")
+    assert [kept[at : at + 4] for at in range(len(kept)) if kept[at : at + 4] in (b"tEXt", b"iCCP", b"pHYs")] == []
 
 
 def test_a_large_image_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 Format = Literal["PNG", "JPEG2000"]
 
 MAX_PIXELS = 4_000_000
-_SOC_SIZ, _XSIZ = b"\xff\x4f\xff\x51", 8
+_SOC_SIZ = b"\xff\x4f\xff\x51"
+_FIELDS = ((8, 4), (12, 4), (40, 2))  # Xsiz, Ysiz, Csiz behind it
 _OPERATION = "decode an image"
 _MARGIN, _GAP, _LABEL, _SCALE_TO = 24, 16, 18, 480
 
@@ -85,26 +86,29 @@ def _decoded(data: bytes, form: Format) -> Image:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # a warning of a decompression bomb is one
             with Image.open(io.BytesIO(data), formats=(form,)) as found:
-                if max(_pixels(*found.size), _codestream_pixels(data)) > MAX_PIXELS:
+                across, down = found.size
+                inside = _codestream_pixels(data) if form == "JPEG2000" else 0
+                if max(across * down, inside) > MAX_PIXELS:
                     problem = "an image with too many pixels"
                 else:
                     found.load()
-                    return found.convert("L")
+                    image = found.convert("L")
+                    image.info.clear()  # texts and profiles would be saved again
+                    return image
     except Exception as bad:  # Pillow's decoders raise many kinds; none of their words leaves here
         problem = "an image with too many pixels" if isinstance(bad, MemoryError) else problem
     raise DecodeError(problem, operation=_OPERATION)
 
 
-def _pixels(across: int, down: int) -> int:
-    return across * down
-
-
 def _codestream_pixels(data: bytes) -> int:
-    """What the codestreams of a JPEG 2000 say of their size (ISO/IEC 15444-1 §A.5.1), beside what the file says."""
+    """What the codestreams of a JPEG 2000 say of their size (ISO/IEC 15444-1 §A.5.1: Xsiz, Ysiz, and the components,
+    of which four count as one pixel), beside what the file says."""
     most, at = 0, data.find(_SOC_SIZ)
     while at >= 0:
-        field = data[at + _XSIZ : at + _XSIZ + 8]
-        most = max(most, _pixels(int.from_bytes(field[:4], "big"), int.from_bytes(field[4:], "big")))
+        across, down, components = (
+            int.from_bytes(data[at + start : at + start + size], "big") for start, size in _FIELDS
+        )
+        most = max(most, across * down * ((components + 3) // 4))
         at = data.find(_SOC_SIZ, at + 1)
     return most
 

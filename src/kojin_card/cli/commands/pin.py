@@ -34,6 +34,8 @@ _CHANGEABLE: Mapping[str, tuple[ChangeableSecret, str]] = {
     "registry": ("registry", "registry-pin"),
 }
 
+_HOLDERS = frozenset(secret for _, secret in _CHANGEABLE.values())
+
 #: word of the command line -> where it stands on the card
 _PLACES: Mapping[str, tuple[str, ...]] = {
     "sign": ("jpki/sign_password",),
@@ -112,6 +114,8 @@ def status(session: Session) -> None:
     ]
     if todo:
         blocks += [Heading(text("say.tries.next")), Fields(todo)]
+    if all(state == "blocked" for one, state in zip(found, states, strict=True) if one.secret in _HOLDERS):
+        blocks.append(Line(text("say.tries.face_card")))
     if len(todo) < len(rows):
         blocks.append(Line(text("say.tries.all_ready")))
     session.answer("pin-status", value, blocks)
