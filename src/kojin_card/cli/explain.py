@@ -101,8 +101,12 @@ def look_at_all() -> tuple[Step, ...]:
     """Look at the tries of every secret that the specs know."""
     from kojin_card.spec import KeyKind, load_card_spec
 
-    applications = load_card_spec().applications.values()
-    return look(*(f"{app.id}/{key.id}" for app in applications for key in app.keys.values() if key.kind is KeyKind.PIN))
+    return tuple(
+        Step(Action.LOOK, (f"{app.id}/{key.id}",), "there" if app.optional else "")
+        for app in load_card_spec().applications.values()
+        for key in app.keys.values()
+        if key.kind is KeyKind.PIN
+    )
 
 
 def verify(*places: str) -> Step:
