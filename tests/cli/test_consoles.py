@@ -92,6 +92,8 @@ LINES = [
     Line("simulator new 鷗-new.json", fails=True),
     Line("simulator show 鷗-new.json --reveal"),
     Line("simulator show no-鷗.json", fails=True),
+    Line("simulator set 鷗-new.json --tries jpki/auth_pin=1"),
+    Line("simulator set 鷗-new.json --tries 鷗", fails=True),
     Line("demo --folder 鷗-demo"),
     Line("demo --folder .", fails=True),
     *(Line(f"{words} --explain") for words in ("info", "read face -o 鷗", "sign pdf 鷗.pdf -o 𠮷.pdf")),

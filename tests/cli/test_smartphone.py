@@ -128,6 +128,19 @@ def test_a_prompt_asks_once(cli: Cli, phone: Path, monkeypatch: pytest.MonkeyPat
     assert asked == ["利用者証明用暗証番号（あと3回）: "]
 
 
+@pytest.mark.parametrize("persona", ["android", "iphone"])
+def test_the_personas_of_phones(cli: Cli, card: Callable[..., Path], persona: str) -> None:
+    """Software cards that behave so by themselves: Android wants the PIN, an iPhone shows the certificate."""
+    path = card(persona)
+    value = cli("--simulator", path, "info", "--json").json("info")
+    assert (value["kind"], value["serial"]) == (persona, None)
+    assert cli("--simulator", path, "pin", "status").exit == 0
+    assert cli("--simulator", path, "read", "face", secrets={"code-b": "02080320364271"}).exit == 8
+    run = cli("--simulator", path, "cert", "show", "auth", "-v", secrets={"auth-pin": "1234"})
+    assert run.exit == 0
+    assert ("verify jpki/auth_pin" in run.err) == (persona == "android")
+
+
 def test_a_card_that_shows_it_freely_is_not_asked(cli: Cli, card: Callable[..., Path]) -> None:
     run = cli("--simulator", card(), "cert", "show", "auth", "-v", secrets={"auth-pin": "1234"})
     assert run.exit == 0
