@@ -50,6 +50,8 @@ LINES = [
     Line("read face -o 鷗", A, fails=True),
     Line("read age --at-least 20", {"birth-code": "571103"}),
     Line("read age --at-least 鷗", {"birth-code": "571103"}, fails=True),
+    Line("read licence --simulator licence.json -o 鷗.jp2", {"licence-pin": "2468"}),
+    Line("read licence", {"licence-pin": "2468"}, fails=True),
     Line("pin status"),
     Line("pin status 鷗", fails=True),
     Line("cert show auth"),
@@ -139,6 +141,7 @@ def session(
     def run(encoding: str, lang: str) -> list[Shown]:
         folder = tmp_path_factory.mktemp("console")
         SoftCard.create(folder / "𠮷鷗.json", states("substitute_name")).close()
+        SoftCard.create(folder / "licence.json", states("licence_holder")).close()
         (folder / "鷗.pdf").write_bytes(blank_pdf(["x"]))
         (folder / "ca-鷗.pem").write_bytes(pem)
         (folder / "crl").symlink_to(crls)

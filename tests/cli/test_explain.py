@@ -32,6 +32,7 @@ class Case:
     secrets: Mapping[str, str] = field(default_factory=dict)
     tries: Mapping[str, int] = field(default_factory=dict)
     exit: int = 0
+    persona: str = "adult"
 
 
 #: every command that opens a card, with each of its options that changes what is opened
@@ -47,7 +48,9 @@ CASES = [
     Case("read face --by code-a -o face --sheet s.png --html f.html", {"code-a": NUMBER}),
     Case("read face --my-number-image --duty tax -o face", {"code-a": NUMBER}),
     Case("read age --at-least 20", {"birth-code": "020803"}),
+    Case("read licence -o photo.jp2", {"licence-pin": "2468"}, exit=21, persona="licence_holder"),
     Case("pin status"),
+    Case("pin status", persona="licence_holder"),
     Case("pin status", tries={"jpki/auth_pin": 0}),
     Case("pin change sign", {**SIGN, "new-sign-password": "XYZ789"}),
     Case("pin change auth", {**AUTH, "new-auth-pin": "4826"}),
@@ -64,7 +67,7 @@ CASES = [
     Case("sign pdf in.pdf -o out", SIGN),
     Case("auth respond challenge.json -o out", AUTH),
 ]
-NAMES = [f"{case.line}{' ...' if case.tries else ''} {'/'.join(case.secrets)}" for case in CASES]
+NAMES = [f"{case.line}{' ...' if case.tries else ''} {case.persona} {'/'.join(case.secrets)}" for case in CASES]
 
 
 def path_of(line: str) -> str:
@@ -102,7 +105,7 @@ def untaken(step: dict[str, Any], seen: set[str]) -> bool:
 def test_the_plan_is_what_is_done(cli: Cli, card: Card, tmp_path: Path, case: Case) -> None:
     (tmp_path / "in.pdf").write_bytes(blank_pdf(["x"]))
     cli("auth", "challenge", "--audience", "a", "--purpose", "p", "-o", "challenge.json")
-    path = card(tries=case.tries)
+    path = card(case.persona, tries=case.tries)
     before = {one: one.read_bytes() for one in tmp_path.rglob("*") if one.is_file()}
     told = cli(*case.line.split(), "--explain", "--json", "--simulator", path)
     assert told.exit == 0

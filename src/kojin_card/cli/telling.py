@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 #: what may be repeated of an option that does not exist: a word or a letter, never digits
 _OPTION_NAME = re.compile(r"--[a-z]+(-[a-z]+)*|-[a-zA-Z]")
-#: secrets that are made of what is printed on the card; no way to unblock them is public (card.md §3, §13)
-_PRINTED = frozenset({"code-a", "code-b", "birth-code"})
 _STATUS_WORD = re.compile(r"SW=[0-9A-F]{4}")
 
 
@@ -78,9 +76,7 @@ def _known(error: KojinError, lang: str) -> Problem:
 
 
 def _remedy(error: KojinError, lang: str) -> str:
-    """What to do depends on what it was: a secret that no counter resets, something that is not on the card."""
-    if error.code.startswith("pin_") and error.details.get("secret") in _PRINTED:
-        return messages.error_remedy(f"{error.code}.number", lang, error.details)
+    """What to do about something that is not on the card depends on what it was."""
     if not isinstance(error, NotOnCard):
         return ""
     operation = error.operation or ""
