@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 Detail = str | int
 
+#: secrets made of what is printed on the card: their remedies stand under ``number`` (card.md §3: no reset is public)
+_PRINTED = frozenset({"code-a", "code-b", "birth-code"})
+
 
 class KojinError(Exception):
     """Base of all errors of kojin_card.
@@ -46,7 +49,8 @@ class KojinError(Exception):
         from kojin_card import messages
 
         secret = self.details.get("secret")  # what to do about a secret may depend on which one it is
-        names = [name for code in self._codes() for name in (f"{code}.{secret}", code)]
+        kind = "number" if secret in _PRINTED else secret
+        names = [name for code in self._codes() for name in (f"{code}.{kind}", code)]
         found = (messages.error_remedy(name, lang, self.details) for name in names)
         return next(filter(None, found), "")
 

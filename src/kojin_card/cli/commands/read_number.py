@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kojin_card.cli.explain import keys_of, plan, read, verify
 from kojin_card.cli.framework import command, option, secret_options
 from kojin_card.cli.render import Fields, Heading, Line, Role
 from kojin_card.errors import UsageError
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     option("-o", "--output", metavar="FILE", help="output_number"),
     option("--force", is_flag=True, help="force"),
     *secret_options(),
+    plan=lambda given: plan(
+        verify(*(f"input_support/{key}" for key in keys_of(given["by"], "pin", "code-a"))),
+        read("input_support/my_number"),
+    ).writing(given["output"], private=True),
 )
 def my_number(
     session: Session,
