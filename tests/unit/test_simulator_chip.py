@@ -198,7 +198,7 @@ def test_a_wrong_value_ends_what_a_right_one_had_opened() -> None:
         ((JPKI, "808A000000"), "6A86"),
         ((JPKI, "80FC0000"), "6700"),
         ((JPKI, "00CA004200"), "6A88"),
-        ((JPKI, "80AE000001AA00"), "6D00"),
+        ((JPKI, "80AE000001AA00"), "6982"),
         ((JPKI, "10B08A0004"), "6E00"),
         ((JPKI, "40B08A0004"), "6E00"),
         ((JPKI, "84B08A0004"), "6882"),
