@@ -114,12 +114,24 @@ def field_rows(fields: list[Table], depth: int = 0) -> Iterator[tuple[object, ..
         yield from field_rows(entry.get("fields", []), depth + 1)
 
 
+def secured(table: Table) -> str:
+    """What the application makes of the delivery of a session key."""
+    what = (
+        f"Key delivery (`80 AE`) is refused with `{table['refused']}`."
+        if "refused" in table
+        else f"Key delivery (`80 AE`) for the key in `{table['key_file']}`, after `{table['after']}`."
+    )
+    return f"{what} Evidence: {table['evidence']} ({cell(table['source'])}).\n\n"
+
+
 def page(spec: Table) -> str:
     """One application's page."""
     about = spec["application"]
     out = [NOTICE, f"# {about['name_en']}\n\n{about['name_ja']}, AID `{about['aid']}`. "]
     out.append(f"Evidence: {about['evidence']} ({about['source']}).")
     out.append(" Current after reset.\n\n" if about.get("power_on") else "\n\n")
+    if secure := spec.get("secure_messaging"):
+        out += ["## Secure messaging\n\n", secured(secure)]
     if files := spec.get("file"):
         columns = ("file", "name", "structure", "bytes", "read", "content", "privacy", "evidence", "source")
         out += ["## Files\n\n", grid(columns, file_rows(files))]

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 JST = timezone(timedelta(hours=9), "JST")
 _RSA_2048 = 256
 _SERIAL_BASE = 0x01000000  # four octets, as certificates of these years have them (jpki.md §1.1)
+_SESSION = "session"  # role of the key of secure messaging
 _CODE_A, _CODE_B, _BIRTH_CODE = "code-a", "code-b", "birth-code"  # secrets that are computed, as the specs name them
 
 
@@ -117,7 +118,7 @@ class _Issuer:
                     table=f"{application}/{name}",
                 )
         return {
-            a.id: ApplicationState(self._files(a), self._keys_of(a), self._objects(a))
+            a.id: ApplicationState(self._files(a), self._keys_of(a), self._objects(a), self._session_key(a))
             for a in self.spec.applications.values()
         }
 
@@ -165,8 +166,18 @@ class _Issuer:
         role = self.who.profile.roles.get((application, key.id)) if self.who.profile is not None else None
         if role is None or (role == Purpose.SIGNATURE and not self.signs):
             return None
+        return KeyState(private=self._primes(role))
+
+    def _session_key(self, application: ApplicationSpec) -> PrivateKey | None:
+        """The private half of what :meth:`_made` writes into the file of the public one."""
+        secure = application.secure_messaging
+        if self.who.profile is None or secure is None or not secure.key_file:
+            return None
+        return self._primes(_SESSION)
+
+    def _primes(self, role: str) -> PrivateKey:
         numbers = self._rsa(role).private_numbers()
-        return KeyState(private=PrivateKey(numbers.p, numbers.q))
+        return PrivateKey(numbers.p, numbers.q)
 
     def _rsa(self, role: str) -> rsa.RSAPrivateKey:
         if role not in self._keys:
@@ -315,7 +326,7 @@ class _Issuer:
                 key_id = self.pki.holder_key_id(application, who.municipality)
                 return {"key_id": key_id, "unknown": own + b"\xff" * 96}
             case "input_support", "session_public_key":
-                return self._public("session")
+                return self._public(_SESSION)
             case "input_support", "application_public_key":
                 return self._public("input_support")
             case "input_support", "record_signature":

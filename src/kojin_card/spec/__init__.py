@@ -22,6 +22,7 @@ from kojin_card.spec.model import (
     RecordSpec,
     SchemeSpec,
     SecretFormat,
+    SecureMessagingSpec,
     SignatureSpec,
     Structure,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "RecordSpec",
     "SchemeSpec",
     "SecretFormat",
+    "SecureMessagingSpec",
     "SignatureSpec",
     "Structure",
     "decode",

@@ -27,6 +27,7 @@ from kojin_card.spec.model import (
     RecordSpec,
     SchemeSpec,
     SecretFormat,
+    SecureMessagingSpec,
     SignatureSpec,
     Structure,
     Tries,
@@ -126,6 +127,9 @@ def load_application(text: str, file: str) -> ApplicationSpec:
         objects=objects,
         power_on=head.take("power_on", bool, False),
         order=head.take("order", int, 100),
+        secure_messaging=_secure_messaging(top.table("secure_messaging"), files, layouts)
+        if top.has("secure_messaging")
+        else None,
     )
     head.done()
     top.done()
@@ -295,6 +299,22 @@ def _object(table: Table, layouts: dict[str, LayoutSpec]) -> ObjectSpec:
     return spec
 
 
+def _secure_messaging(table: Table, files: dict[str, FileSpec], layouts: dict[str, LayoutSpec]) -> SecureMessagingSpec:
+    refused = table.has("refused")
+    spec = SecureMessagingSpec(
+        key_file="" if refused else table.take("key_file", str),
+        after=Access() if refused else _rule(table, "after"),
+        refused=int.from_bytes(table.hex("refused", size=(2, 2)), "big") if refused else None,
+        evidence=evidence(table),
+    )
+    if not refused and not spec.after.keys:
+        raise table.error("after must name keys that are verified before")
+    if spec.key_file and not {"exponent", "modulus"} <= _fields_of(table, files, layouts, spec.key_file):
+        raise table.error("key_file must hold exponent and modulus")
+    table.done()
+    return spec
+
+
 def _fields_of(table: Table, files: dict[str, FileSpec], layouts: dict[str, LayoutSpec], file: str) -> frozenset[str]:
     if file not in files or not files[file].layout:
         raise table.error(f"no file with a layout: {file!r}")
@@ -358,6 +378,8 @@ def _check(application: ApplicationSpec, head: Table) -> None:
     rules += [(o.id, o.read) for o in application.objects.values()]
     rules += [(k.id, k.use) for k in keys.values() if k.use is not None]
     rules += [(k.id, k.change.after) for k in keys.values() if k.change is not None]
+    if application.secure_messaging is not None:
+        rules.append(("secure_messaging", application.secure_messaging.after))
     for owner, rule in rules:
         for name in rule.keys:
             if name not in keys or keys[name].kind is not KeyKind.PIN:

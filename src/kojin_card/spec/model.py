@@ -343,6 +343,22 @@ class SignatureSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class SecureMessagingSpec:
+    """What an application makes of the delivery of a session key, ``80 AE`` (card.md §4.7).
+
+    Attributes:
+        key_file: id of the file with the public key that the session key is encrypted for; empty where it is refused.
+        after: what must be verified before; never where it is refused.
+        refused: the status word of the refusal; None where it is taken.
+    """
+
+    key_file: str
+    after: Access
+    refused: int | None
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
 class ApplicationSpec:
     """One application of the card.
 
@@ -350,6 +366,7 @@ class ApplicationSpec:
         default_key: the key that ``80 2A`` uses with P2 = 00; empty when the application has none.
         power_on: current after reset.
         order: place among the applications when a prefix of the AID is selected (assumption).
+        secure_messaging: what it makes of ``80 AE``; None: nobody has tried.
         source_file: the TOML file it was read from.
     """
 
@@ -369,6 +386,7 @@ class ApplicationSpec:
     objects: Mapping[str, ObjectSpec] = field(default_factory=dict)
     power_on: bool = False
     order: int = 100
+    secure_messaging: SecureMessagingSpec | None = None
 
     def by_file_id(self, file_id: bytes) -> FileSpec | KeySpec | None:
         """The file or key with that id."""
