@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from secrets import token_bytes
 from typing import TYPE_CHECKING
 
 from kojin_card.channel.files import CURRENT_EF, FileChannel
@@ -22,8 +23,11 @@ from kojin_card.spec import ChangeCommand, EvidenceLevel, KeyKind
 from kojin_card.transport.answers import raise_for_sw
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kojin_card.channel.secure_messaging import SecureLink, SecureSession
     from kojin_card.secret import Secret
-    from kojin_card.spec import CardSpec, Evidence, KeySpec
+    from kojin_card.spec import CardSpec, Evidence, KeySpec, SecureMessagingSpec
     from kojin_card.transport.base import Connection
     from kojin_card.transport.link import Observer
 
@@ -73,6 +77,7 @@ class CardChannel(FileChannel):
         observer: is told every exchange, masked.
         plain_select: never use short EF identifiers.
         lang: ``ja`` or ``en``: the language in which a PIN source is told what it is asked for.
+        random: gives that many unpredictable bytes, for the keys of secure messaging.
     """
 
     def __init__(
@@ -85,10 +90,12 @@ class CardChannel(FileChannel):
         observer: Observer | None = None,
         plain_select: bool = False,
         lang: str = "ja",
+        random: Callable[[int], bytes] = token_bytes,
     ) -> None:
         super().__init__(connection, spec=spec, observer=observer, plain_select=plain_select)
         self._unproven = ours or allow_unproven
         self._lang = lang
+        self._random = random
 
     # --- secrets ----------------------------------------------------------------------------------------------------
 
@@ -128,6 +135,7 @@ class CardChannel(FileChannel):
         look: bool = True,
         reserve: int = 1,
         label: str | None = None,
+        through: SecureLink | None = None,
     ) -> None:
         """Show the card a secret.
 
@@ -138,6 +146,7 @@ class CardChannel(FileChannel):
             look: ask the counter before (one APDU); without it the reserve cannot be kept.
             reserve: how many tries must remain even if the secret is wrong; 0 to allow the last one.
             label: what a :class:`~kojin_card.secret.PinSource` is told instead of the spec's name.
+            through: show it in this session of secure messaging; the counter is asked in clear.
 
         Raises:
             SecretFormatError: the card could never accept it; nothing was sent.
@@ -165,7 +174,7 @@ class CardChannel(FileChannel):
                     words = label or self._label(spec)
                     given = ask(pin, spec, operation, name=spec.secret, label=words, tries_left=left)
                 self._ensure(app)  # a prompt may have looked at the card
-                self._send_secret(app, spec, given, operation)
+                self._send_secret(app, spec, given, operation, through=through)
         finally:
             if given is not None:
                 given.wipe()
@@ -330,6 +339,43 @@ class CardChannel(FileChannel):
             raise UnexpectedAnswer("no signature came", operation=operation, sw=answer.sw)
         return answer.data
 
+    # --- secure messaging -------------------------------------------------------------------------------------------
+
+    def prove_secure_messaging(self, app: str) -> SecureMessagingSpec:
+        """What :meth:`secure_messaging` would refuse without a command being sent.
+
+        Raises:
+            UsageError: the application has none, or the connection carries short APDUs only.
+            UnprovenRefused: it rests on an assumption and this is a real card.
+        """
+        operation = f"secure messaging with {app}"
+        rules = self._application(app).secure_messaging
+        if rules is None or not rules.key_file:
+            raise UsageError("this application has no secure messaging", operation=operation)
+        self._prove(operation, rules.evidence, self._file(app, rules.key_file).evidence)
+        self.link.require_extended(operation)
+        return rules
+
+    def secure_messaging(self, app: str) -> SecureSession:
+        """Begin a session in which what is read cannot be overheard; a context manager (card.md §4.7).
+
+        The PIN must have been verified in this channel before, in clear: it is not protected. There is no checksum:
+        who can change what passes (or put a key of their own in place of the card's) is not noticed.
+
+        Raises:
+            UsageError, UnprovenRefused: as :meth:`prove_secure_messaging`.
+            AccessDenied: what must be verified before is not; nothing was sent.
+            SecureMessagingError: the card takes no session key, or has no key to encrypt it for.
+        """
+        from kojin_card.channel.secure_messaging import open_session
+
+        rules = self.prove_secure_messaging(app)
+        operation = f"secure messaging with {app}"
+        verified = self._state.verified if self._state.application == app else set()
+        if not rules.after.allows({f"key:{key}" for key in verified}):
+            raise AccessDenied("", operation=operation, sw=SW.SECURITY_NOT_SATISFIED)
+        return open_session(self, app, rules.key_file, self._random, operation)
+
     # --- in detail -----------------------------------------------------------------------------------------------
 
     def _changeable(self, app: str, key: str) -> KeySpec:
@@ -393,7 +439,14 @@ class CardChannel(FileChannel):
         return spec.name_en if self._lang == "en" else spec.name_ja
 
     def _send_secret(
-        self, app: str, spec: KeySpec, secret: Secret, operation: str, *, plain: bool | None = None
+        self,
+        app: str,
+        spec: KeySpec,
+        secret: Secret,
+        operation: str,
+        *,
+        plain: bool | None = None,
+        through: SecureLink | None = None,
     ) -> None:
         """VERIFY, once. The form is the one that the query before it showed to work."""
         p2 = CURRENT_EF | spec.sfi
@@ -404,5 +457,6 @@ class CardChannel(FileChannel):
             self._state.current = None
         self._state.verified.discard(spec.id)
         command = CommandApdu(0x00, _VERIFY, 0x00, p2, secret.reveal(), sensitive=True)
-        raise_for_sw(operation, self.link.send(command, operation=operation).sw, **names_of(app, spec))
+        sw = (through or self.link).send(command, operation=operation).sw
+        raise_for_sw(operation, sw, **names_of(app, spec))
         self._state.verified.add(spec.id)

@@ -10,7 +10,7 @@ import click
 from kojin_card.cli.framework import KojinGroup, command, option, secret_options
 from kojin_card.cli.render import Fields, Heading, Line, Role
 from kojin_card.cli.wording import day, sex
-from kojin_card.errors import SecretFormatError
+from kojin_card.errors import SecretFormatError, UsageError
 
 if TYPE_CHECKING:
     from kojin_card.cli.secret_sources import PromptedSecrets, Secrets
@@ -25,15 +25,18 @@ read = KojinGroup("read", {"basic-four": "commands.read:basic_four", "my-number"
 @command(
     "read.basic-four",
     option("--by", type=click.Choice(["pin", "code-b"]), help="opened_by"),
+    option("--secure-messaging", is_flag=True, help="secure_messaging"),
     *secret_options(),
 )
-def basic_four(session: Session, by: str | None, secrets: str | None, last_try: bool) -> None:
+def basic_four(session: Session, by: str | None, secure_messaging: bool, secrets: str | None, last_try: bool) -> None:
     """Name, address, date of birth, sex: after the PIN, or after the verification number B."""
     source = session.secrets(secrets)
     by = by or ("code-b" if _only_code_b(source) else "pin")
+    if secure_messaging:
+        begins_with_pin(by)
     reserve = 0 if last_try else 1
     given: Any = {"pin": source.at_hand("pin")} if by == "pin" else {"code_b": _code_b(session, source)}
-    four = session.card().input_support.read_basic_four(**given, reserve=reserve)
+    four = session.card().input_support.read_basic_four(**given, reserve=reserve, secure_messaging=secure_messaging)
     text, lang = session.console.text, session.lang
     value = {
         "name": four.name,
@@ -54,6 +57,17 @@ def basic_four(session: Session, by: str | None, secrets: str | None, last_try: 
     ]
     title = Heading(text("say.four.title"))
     session.answer("basic-four", value, [title, Fields(rows), Line(text("say.four.unchecked"), Role.UNSURE)])
+
+
+def begins_with_pin(by: str) -> None:
+    """What ``--secure-messaging`` goes with, before anybody is asked for anything.
+
+    Raises:
+        UsageError: a verification number.
+    """
+    if by != "pin":
+        words = "secure messaging begins with the PIN, not with a verification number"
+        raise UsageError(words, operation="secure messaging with input_support")
 
 
 def _only_code_b(source: Secrets) -> bool:
