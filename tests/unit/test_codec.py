@@ -163,7 +163,7 @@ HOSTILE: dict[str, tuple[LayoutSpec, bytes]] = {
     "month 13": (BASIC_FOUR, EF_0002.replace(b"19800217", b"19801317")),
     "30 February": (BASIC_FOUR, EF_0002.replace(b"19800217", b"19800230")),
     "letters in a date": (BASIC_FOUR, EF_0002.replace(b"19800217", b"1980O217")),
-    "sex 3": (BASIC_FOUR, EF_0002[:-1] + b"3"),
+    "sex 4": (BASIC_FOUR, EF_0002[:-1] + b"4"),
     "two objects swapped": (BASIC_FOUR, EF_0002.replace(b"\xdf\x24", b"\xdf\x26")),
     "number of eleven digits": (SPEC["input_support"].layouts["my_number"], b"\xff\x10\x0b12345678901"),
     "number with a letter": (SPEC["input_support"].layouts["my_number"], b"\xff\x10\x0c12345678901x"),
@@ -174,6 +174,23 @@ HOSTILE: dict[str, tuple[LayoutSpec, bytes]] = {
     "availability of no meaning": (SPEC["jpki"].layouts["certificate_availability"], b"\x01\x8f\x00"),
     "more than a file can hold": (BASIC_FOUR, bytes(0x10001)),
 }
+
+
+def test_the_value_3_for_sex_is_read_as_unknown() -> None:
+    """card.md §6: a minority writes 3 for "other"; to be refused softly only, so the other items are still read."""
+    assert decode(BASIC_FOUR, EF_0002[:-1] + b"3")["sex"] == "3"
+    field = next(spec for spec in BASIC_FOUR.walk() if spec.name == "sex")
+    assert field.values["3"] == "unknown"
+
+
+def test_a_long_length_where_one_byte_would_do_is_read_as_it_stands() -> None:
+    """card.md §2, §12: "2 extra header bytes on newer cards"; the offsets count them."""
+    moved = bytes.fromhex("DF2108 0010 0022 005B 0066")
+    raw = b"\xff\x20\x82\x00\x65" + moved + EF_0002[3 + 11 :]
+    record = decode(BASIC_FOUR, raw)
+    assert dict(record.values) == dict(decode(BASIC_FOUR, EF_0002).values)
+    assert record.content == raw
+    assert encode(BASIC_FOUR, decode(BASIC_FOUR, EF_0002).values, long_head=True) == raw
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -191,7 +208,7 @@ def test_hostile_bytes_get_typed_errors_without_the_bytes(name: str) -> None:
         {"name": ""},
         {"name": 7},
         {"name": "x" * 201},
-        {"sex": "3"},
+        {"sex": "4"},
         {"sex": "11"},
         {"birth_date": "1980-02-17"},
         {"birth_date": date(1980, 2, 17)},

@@ -134,7 +134,7 @@ TEXT = ("applications", "input_support")
         (("applications", "common", "files", "card_information"), "records", ["zz"]),
         (("applications", "common", "files", "card_information"), "records", ["00"] * 255),
         (("applications", "common", "files", "card_information"), "records", [0]),
-        (("applications", "jpki", "files", "unknown_0009"), "octets", "00"),
+        (("applications", "jpki", "files", "unknown_0005"), "octets", "00"),
         (PIN, "tries_left", -1),
         (PIN, "tries_left", 4),
         (PIN, "tries_left", 1.5),

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 from datetime import UTC, datetime
 from functools import cache
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -36,7 +37,7 @@ def adult() -> CardState:
     return make_card("adult", now=NOW)
 
 
-def card(state: CardState | None = None, /, **knobs: bool) -> SoftCard:
+def card(state: CardState | None = None, /, **knobs: Any) -> SoftCard:
     return SoftCard.in_memory(dataclasses.replace(state or adult(), knobs=Knobs(**knobs)), spec=SPEC)
 
 
@@ -51,7 +52,7 @@ def public_key(application: str, key: str) -> rsa.RSAPublicKey:
     return rsa.RSAPublicNumbers(65537, int.from_bytes(RsaEngine(private.p, private.q).modulus, "big")).public_key()
 
 
-def chosen(application: str, **knobs: bool) -> SoftCard:
+def chosen(application: str, **knobs: Any) -> SoftCard:
     target = card(None, **knobs)
     if application:
         assert send(target, SELECT[application])[1] == "9000"

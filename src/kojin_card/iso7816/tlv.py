@@ -57,6 +57,16 @@ def encode(tag: bytes, value: bytes) -> bytes:
     return tag + encode_length(len(value)) + value
 
 
+def with_long_length(raw: bytes) -> bytes:
+    """One data object again, with the length form ``82 hh ll`` however short it is.
+
+    Raises:
+        TlvError: not one data object.
+    """
+    item = read_one(raw)
+    return item.tag + b"\x82" + len(item.value).to_bytes(2, "big") + item.value
+
+
 def check_tag(tag: bytes) -> None:
     """Refuse a tag that is not one well-formed BER tag of at most three bytes.
 
@@ -93,8 +103,8 @@ def read_one(data: bytes, at: int = 0) -> Tlv:
     """The data object at offset ``at``.
 
     Raises:
-        TlvError: no tag, an ``81``/``80``/``83``.. length, a length that could have been shorter, or a value that
-            runs past the data.
+        TlvError: no tag, an ``81``/``80``/``83``.. length, or a value that runs past the data. (``82 00 xx`` where one
+            byte would do is read: card.md §2 has reports of "newer cards" that look so, and exact bytes are kept.)
     """
     tag_end = _tag_end(data, at)
     if tag_end >= len(data):
@@ -107,8 +117,6 @@ def read_one(data: bytes, at: int = 0) -> Tlv:
         if start > len(data):
             raise TlvError("the data ends inside a length")
         length = int.from_bytes(data[tag_end + 1 : start], "big")
-        if length < 0x80:
-            raise TlvError("a length that should have been one byte")
     else:
         raise TlvError("a length form that the card never writes")
     end = start + length

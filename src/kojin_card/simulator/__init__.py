@@ -9,7 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kojin_card.simulator.persona import Persona, load_persona, persona_names
+    from kojin_card.simulator.persona import Persona
+    from kojin_card.simulator.persona_file import load_persona, persona_names
     from kojin_card.simulator.personalize import make_card
     from kojin_card.simulator.softcard import SoftCard
     from kojin_card.simulator.state import CardState, Knobs
@@ -23,9 +24,9 @@ def __getattr__(name: str) -> Any:
         "Knobs": "state",
         "Persona": "persona",
         "SoftCard": "softcard",
-        "load_persona": "persona",
+        "load_persona": "persona_file",
         "make_card": "personalize",
-        "persona_names": "persona",
+        "persona_names": "persona_file",
     }
     if name not in homes:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,6 +14,7 @@ from kojin_card.errors import InputError, SpecError, UsageError
 from kojin_card.simulator.rsa_engine import RsaEngine
 from kojin_card.simulator.state import (
     MAX_COUNTER,
+    WHEN_MADE,
     ApplicationState,
     CardState,
     FileState,
@@ -71,7 +72,9 @@ def _knobs(knobs: Knobs) -> dict[str, object]:
         values["empty_verify_when_verified"] = f"{knobs.empty_verify_when_verified:04X}"
     if not knobs.contact_atr_at_power_on:
         values["contact_atr_at_power_on"] = False
-    return values
+    if knobs.variants:
+        values["variants"] = sorted(knobs.variants)
+    return {**values, **{name: True for name in WHEN_MADE if getattr(knobs, name)}}
 
 
 def _dump_key(key: KeyState) -> dict[str, object]:
@@ -149,7 +152,7 @@ def _card(top: Table, spec: CardSpec) -> CardState:
         issued_at=_moment(top),
         atr=top.hex("atr", size=_ATR_SIZE),
         applications=_applications(top.table("applications"), spec),
-        knobs=_load_knobs(top.table("knobs")),
+        knobs=_load_knobs(top.table("knobs"), spec),
     )
     if not 1 <= len(state.persona) <= 64 or not state.persona.isascii() or not state.persona.isidentifier():
         raise top.error("persona must be an id")
@@ -167,7 +170,7 @@ def _moment(top: Table) -> datetime:
     return moment
 
 
-def _load_knobs(table: Table) -> Knobs:
+def _load_knobs(table: Table, spec: CardSpec) -> Knobs:
     def word(key: str) -> int:
         return int.from_bytes(table.hex(key, size=(2, 2)), "big")
 
@@ -178,7 +181,11 @@ def _load_knobs(table: Table) -> Knobs:
         if table.has("empty_verify_when_verified")
         else None,
         contact_atr_at_power_on=table.take("contact_atr_at_power_on", bool, True),
+        variants=frozenset(table.texts("variants", ())),
+        **{name: table.take(name, bool, False) for name in WHEN_MADE},
     )
+    if knobs.variants - spec.variants.keys():
+        raise table.error("no such variant of the card")
     table.done()
     return knobs
 

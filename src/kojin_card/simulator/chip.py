@@ -32,9 +32,14 @@ def _issuers_own(_card: Context, command: Received) -> Answer:
     raise Refused(SW.SECURITY_NOT_SATISFIED if known else SW.INCORRECT_P1P2)
 
 
-def _last_command(_card: Context, _command: Received) -> Answer:
-    """``80 FC 00 00`` belongs to the iPhone's token; the plastic card answers 6700 (card.md §4.8)."""
-    raise Refused(SW.WRONG_LENGTH)
+def _last_command(card: Context, _command: Received) -> Answer:
+    """``80 FC 00 00`` belongs to the iPhone's token; the plastic card answers 6700 (card.md §4.8).
+
+    What the iPhone's token answers is not public (§13): 9000 without data is an assumption.
+    """
+    if card.security.application is None or not card.application.last_command:
+        raise Refused(SW.WRONG_LENGTH)
+    return Answer(SW.OK)
 
 
 def _commands() -> dict[tuple[int, int], Callable[[Context, Received], Answer]]:
@@ -62,6 +67,7 @@ class Chip:
     """A card that is in power: specs, persistent memory and the volatile state between commands."""
 
     def __init__(self, spec: CardSpec, memory: Memory, random: Callable[[int], bytes]) -> None:
+        spec = spec.varied(memory.state.knobs.variants)
         first = spec.power_on
         power_on = first.id if first is not None and first.id in memory.state.applications else None
         self._context = Context(spec, memory, Security(memory, power_on), random)

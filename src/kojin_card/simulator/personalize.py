@@ -7,6 +7,7 @@ module knows only which value belongs in which field.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,8 @@ from kojin_card.errors import SpecError, UsageError
 from kojin_card.pki.profile import Purpose
 from kojin_card.simulator import images
 from kojin_card.simulator.certificates import birthday_in
-from kojin_card.simulator.persona import Persona, load_persona
+from kojin_card.simulator.persona import Persona
+from kojin_card.simulator.persona_file import load_persona
 from kojin_card.simulator.state import ApplicationState, CardState, FileState, KeyState, Knobs, PrivateKey
 from kojin_card.simulator.testpki import CertifiedPerson, TestPki
 from kojin_card.spec.codec import decode, digest_input, encode
@@ -34,7 +36,8 @@ if TYPE_CHECKING:
 JST = timezone(timedelta(hours=9), "JST")
 _RSA_2048 = 256
 _SERIAL_BASE = 0x01000000  # four octets, as certificates of these years have them (jpki.md §1.1)
-_SESSION = "session"  # role of the key of secure messaging
+_FOUR_ITEMS = ("input_support", "basic_four")
+_MALE_FEMALE = ("1", "2")
 _CODE_A, _CODE_B, _BIRTH_CODE = "code-a", "code-b", "birth-code"  # secrets that are computed, as the specs name them
 
 
@@ -47,12 +50,13 @@ def make_card(
     fresh_keys: bool = False,
     spec: CardSpec | None = None,
 ) -> CardState:
-    """A new card for ``persona``: full counters, certificates valid from ``now``.
+    """A new card for ``persona``: full counters, certificates valid from ``now`` (or from as many days before as the
+    persona says).
 
     The same arguments give the same card, byte for byte, unless ``fresh_keys``.
 
     Args:
-        persona: one of :func:`~.persona.persona_names`, or a persona of the caller's.
+        persona: one of :func:`~.persona_file.persona_names`, or a persona of the caller's.
         now: the moment of issue, with a time zone.
         pki: the test PKI that issues; the declared one when None.
         knobs: behaviour on which sources disagree; the defaults when None.
@@ -60,8 +64,8 @@ def make_card(
         spec: the applet specs; the package's own when None.
 
     Raises:
-        UsageError: no such persona, a time without zone or outside the validity of the test PKI's CAs, a municipality
-            that the test PKI does not declare.
+        UsageError: no such persona or variant, a time without zone or outside the validity of the test PKI's CAs, a
+            municipality that the test PKI does not declare.
         SpecError: persona, profile or test PKI are malformed or name what the specs do not have.
         DecodeError: a value that the layout of its file does not allow (names the field, not the value).
     """
@@ -69,13 +73,23 @@ def make_card(
         raise UsageError("the moment of issue needs a time zone")
     who = load_persona(persona) if isinstance(persona, str) else persona
     spec = load_card_spec() if spec is None else spec
-    issued = now.replace(microsecond=0)
-    make = _Issuer(who, issued, spec, TestPki.load() if pki is None else pki, fresh_keys=fresh_keys)
-    return CardState(who.id, issued, who.atr, make.applications(), Knobs() if knobs is None else knobs)
+    issued = now.replace(microsecond=0) - timedelta(days=who.issued_days_ago)
+    knobs = Knobs() if knobs is None else knobs
+    if who.profile is not None:
+        knobs = replace(knobs, variants=knobs.variants | who.profile.variants)
+    spec.varied(knobs.variants)  # an unknown one is refused now, not when the card is first used
+    make = _Issuer(who, issued, spec, TestPki.load() if pki is None else pki, knobs, fresh_keys=fresh_keys)
+    return CardState(who.id, issued, who.atr, make.applications(), knobs)
 
 
-def verification_code_b(birth: date, expiry: date, security_code: str) -> str:
-    """照合番号B: birth date in 和暦 (YYMMDD), year of expiry, security code; 14 digits (card.md §2.3)."""
+def verification_code_b(birth: date, expiry: date, security_code: str, *, gregorian: bool = False) -> str:
+    """照合番号B: birth date in 和暦 (YYMMDD), year of expiry, security code; 14 digits (card.md §2.3).
+
+    Args:
+        gregorian: as :attr:`Knobs.gregorian_code_b` has it: YYYYMMDD, two digits of the year of expiry, the code.
+    """
+    if gregorian:
+        return f"{birth:%Y%m%d}{expiry.year % 100:02}{security_code}"
     return f"{yymmdd(birth)}{expiry.year:04}{security_code}"
 
 
@@ -95,8 +109,10 @@ def age(birth: date, day: date) -> int:
 class _Issuer:
     """One card being made."""
 
-    def __init__(self, who: Persona, now: datetime, spec: CardSpec, pki: TestPki, *, fresh_keys: bool) -> None:
-        self.who, self.now, self.spec, self.pki = who, now, spec, pki
+    def __init__(
+        self, who: Persona, now: datetime, spec: CardSpec, pki: TestPki, knobs: Knobs, *, fresh_keys: bool
+    ) -> None:
+        self.who, self.now, self.spec, self.pki, self.knobs = who, now, spec, pki, knobs
         self.issued = now.astimezone(JST).date()
         self.birth = who.born.on(self.issued)
         if self.birth > self.issued:
@@ -109,7 +125,8 @@ class _Issuer:
         self._declared: dict[Reference, DeclaredFile] = {**(profile.files if profile else {}), **who.files}
 
     def applications(self) -> dict[str, ApplicationState]:
-        for application, name in [*self._declared, *self.who.pins, *self.who.unset, *self.who.tries]:
+        who = self.who
+        for application, name in [*self._declared, *who.pins, *who.unset, *who.tries, *who.absent]:
             known = self.spec.applications.get(application)
             if known is None or name not in {*known.files, *known.keys, *known.objects}:
                 raise SpecError(
@@ -117,9 +134,13 @@ class _Issuer:
                     file=f"{self.who.id}.toml",
                     table=f"{application}/{name}",
                 )
+        named = who.applications or (who.profile.applications if who.profile is not None else ())
+        if unknown := sorted(set(named) - self.spec.applications.keys()):
+            raise SpecError("the specs have no such application", file=f"{who.id}.toml", table=unknown[0])
         return {
             a.id: ApplicationState(self._files(a), self._keys_of(a), self._objects(a), self._session_key(a))
             for a in self.spec.applications.values()
+            if (a.id in named if named else not a.optional)
         }
 
     # --- keys ---------------------------------------------------------------------------------------------------------
@@ -130,6 +151,8 @@ class _Issuer:
 
     def _key(self, application: str, key: KeySpec) -> KeyState | None:
         """Content of a key, or None when this card has not got it."""
+        if (application, key.id) in self.who.absent:
+            return None
         if key.kind is KeyKind.PIN:
             return self._secret(application, key)
         if key.kind is KeyKind.PRIVATE_KEY:
@@ -143,7 +166,7 @@ class _Issuer:
         if key.secret == _CODE_A:
             value = self.who.my_number
         elif key.secret == _CODE_B and self.expiry is not None:
-            value = verification_code_b(self.birth, self.expiry, self.who.security_code)
+            value = self._code_b(self.expiry)
         elif key.secret == _BIRTH_CODE:
             value = yymmdd(self.birth)
         else:
@@ -166,18 +189,14 @@ class _Issuer:
         role = self.who.profile.roles.get((application, key.id)) if self.who.profile is not None else None
         if role is None or (role == Purpose.SIGNATURE and not self.signs):
             return None
-        return KeyState(private=self._primes(role))
+        numbers = self._rsa(role).private_numbers()
+        return KeyState(private=PrivateKey(numbers.p, numbers.q))
 
     def _session_key(self, application: ApplicationSpec) -> PrivateKey | None:
         """The private half of what :meth:`_made` writes into the file of the public one."""
         secure = application.secure_messaging
-        if self.who.profile is None or secure is None or not secure.key_file:
-            return None
-        return self._primes(_SESSION)
-
-    def _primes(self, role: str) -> PrivateKey:
-        numbers = self._rsa(role).private_numbers()
-        return PrivateKey(numbers.p, numbers.q)
+        numbers = self._rsa("session").private_numbers() if self.who.profile and secure and secure.key_file else None
+        return PrivateKey(numbers.p, numbers.q) if numbers else None
 
     def _rsa(self, role: str) -> rsa.RSAPrivateKey:
         if role not in self._keys:
@@ -206,7 +225,8 @@ class _Issuer:
         files.update(
             {name: FileState(octets=self._filled(application.id, name, data)) for name, data in octets.items()}
         )
-        return {name: files[name] for name in application.files if name in files}
+        absent = {name for owner, name in self.who.absent if owner == application.id}
+        return {name: files[name] for name in application.files if name in files and name not in absent}
 
     def _filled(self, application: str, name: str, data: bytes) -> bytes:
         declared = self._declared.get((application, name))
@@ -229,7 +249,8 @@ class _Issuer:
         layout = application.layout_of(file.id)
         if layout is None:
             raise SpecError("values need a layout", file=application.source_file, table=file.id)
-        return encode(layout, values, size=file.size)
+        long_head = self.knobs.long_head and (application.id, file.id) == _FOUR_ITEMS
+        return encode(layout, values, size=file.size, long_head=long_head)
 
     def _values(self, application: ApplicationSpec, file: FileSpec) -> dict[str, Value]:
         """Values of the file's fields as far as they do not depend on other files; empty: the card has no such file."""
@@ -316,7 +337,7 @@ class _Issuer:
                     "name": who.name,
                     "address": who.address,
                     "birth_date": f"{self.birth:%Y%m%d}",
-                    "sex": who.sex,
+                    "sex": self._sex,
                 }
             case (("input_support" | "card_face"), "cv_certificate"):
                 return self._cv(self.pki.cv_certificate(application=application, municipality=who.municipality))
@@ -326,7 +347,7 @@ class _Issuer:
                 key_id = self.pki.holder_key_id(application, who.municipality)
                 return {"key_id": key_id, "unknown": own + b"\xff" * 96}
             case "input_support", "session_public_key":
-                return self._public(_SESSION)
+                return self._public("session")
             case "input_support", "application_public_key":
                 return self._public("input_support")
             case "input_support", "record_signature":
@@ -342,9 +363,7 @@ class _Issuer:
                     "key_id": self.pki.holder_key_id(application, who.municipality),
                     "municipality": who.municipality,
                     "code_key_id": self.pki.cv_ca_key_id(application),
-                    "encrypted_verification_number": self._encrypted(
-                        verification_code_b(self.birth, self.expiry, who.security_code)
-                    ),
+                    "encrypted_verification_number": self._encrypted(self._code_b(self.expiry)),
                 }
             case "card_manager", "card_identification":
                 return {file: who.serial.encode("ascii")}
@@ -378,6 +397,14 @@ class _Issuer:
             case _:
                 return {}
 
+    def _code_b(self, expiry: date) -> str:
+        gregorian = self.knobs.gregorian_code_b
+        return verification_code_b(self.birth, expiry, self.who.security_code, gregorian=gregorian)
+
+    @property
+    def _sex(self) -> str:
+        return "3" if self.knobs.sex_3 and self.who.sex not in _MALE_FEMALE else self.who.sex
+
     def _public(self, role: str) -> dict[str, Value]:
         numbers = self._rsa(role).public_key().public_numbers()
         return {"exponent": numbers.e.to_bytes(3, "big"), "modulus": numbers.n.to_bytes(_RSA_2048, "big")}
@@ -391,7 +418,7 @@ class _Issuer:
         who = self.who
         values: dict[str, Value] = {
             "birth_date": f"{self.birth:%Y%m%d}",
-            "sex": who.sex,
+            "sex": self._sex,
             "name_image": who.images.texts.get(who.name) or images.boxes_png(who.name),
             "address_image": who.images.texts.get(who.address) or images.boxes_png(who.address),
             "expiry": expiry,

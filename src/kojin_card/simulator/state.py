@@ -14,6 +14,8 @@ from kojin_card.errors import UsageError
 from kojin_card.iso7816.status import SW
 
 MAX_COUNTER = 15  # what 63Cx can say
+#: settings that decide what stands in the files of a card: they are for whoever makes it, not for one that is made
+WHEN_MADE = ("gregorian_code_b", "sex_3", "long_head")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +30,29 @@ class Knobs:
             answers in the state after reset; on some cards it does not.
         empty_verify_when_verified: what the empty VERIFY of a verified key answers: None is 63Cx as always (pcsc.md
             P2), 9000 is the way of ISO ("some cards", card.md §4.3).
+        variants: readings of the applet specs (``[[variant]]``) that this card follows.
+        gregorian_code_b: made with 照合番号B that begins with YYYYMMDD (a comment of JR; how it comes to 14 digits then
+            is our guess: two digits of the expiry's year).
+        sex_3: made with the value 3 for a sex that is neither male nor female (TEX).
+        long_head: made with the length form ``82 00 xx`` in the four items however short they are.
     """
 
     blocked_sw: int = SW.REFERENCE_DATA_BLOCKED
     reselect_keeps_state: bool = False
     empty_verify_when_verified: int | None = None
     contact_atr_at_power_on: bool = True
+    variants: frozenset[str] = frozenset()
+    gregorian_code_b: bool = False
+    sex_3: bool = False
+    long_head: bool = False
 
     def __post_init__(self) -> None:
         if self.blocked_sw not in (SW.REFERENCE_DATA_BLOCKED, SW.AUTH_METHOD_BLOCKED):
             raise UsageError("blocked_sw is 6984 or 6983")
-        for name in ("reselect_keeps_state", "contact_atr_at_power_on"):
+        for name in ("reselect_keeps_state", "contact_atr_at_power_on", *WHEN_MADE):
             if type(getattr(self, name)) is not bool:
                 raise UsageError(f"{name} is true or false")
+        object.__setattr__(self, "variants", frozenset(self.variants))
         if self.empty_verify_when_verified not in (None, SW.OK):
             raise UsageError("empty_verify_when_verified is 9000 or nothing")
 

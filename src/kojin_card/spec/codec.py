@@ -82,10 +82,15 @@ def decode(layout: LayoutSpec, data: bytes) -> Record:
     return Record(layout.id, reader.values, reader.objects, reader.contents, reader.end, data[:end], filler)
 
 
-def encode(layout: LayoutSpec, values: Mapping[str, Value], *, size: int | None = None) -> bytes:
+def encode(
+    layout: LayoutSpec, values: Mapping[str, Value], *, size: int | None = None, long_head: bool = False
+) -> bytes:
     """Encode ``values`` by ``layout``; with ``size`` the result is filled up with ``FF`` to a file of that size.
 
     Offset tables are computed. A missing value of an optional field leaves the field out.
+
+    Args:
+        long_head: the outermost object of a BER-TLV layout has the length form ``82 hh ll`` however short it is.
 
     Raises:
         DecodeError: a value is missing, unknown, of another type or form, or the result does not fit.
@@ -95,6 +100,10 @@ def encode(layout: LayoutSpec, values: Mapping[str, Value], *, size: int | None 
         raise _bad(layout.id, f"no field {', '.join(sorted(unknown))}")
     try:
         data = _encode_all(layout.id, layout.encoding, layout.fields, values, 0)
+        if long_head and layout.encoding is Encoding.BER_TLV and tlv.read_one(data).raw == data:
+            head = tlv.with_long_length(data)
+            moved = _encode_all(layout.id, layout.encoding, layout.fields, values, len(head) - len(data))
+            data = tlv.with_long_length(moved)
     except tlv.TlvError as bad:
         raise _bad(layout.id, bad.message) from None
     if size is None:

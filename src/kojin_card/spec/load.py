@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from kojin_card.errors import SpecError
 from kojin_card.resources import data_root
 from kojin_card.spec.access import Access
 from kojin_card.spec.layouts import load_layout
+from kojin_card.spec.messaging import SecureMessagingSpec
 from kojin_card.spec.model import (
     ApplicationSpec,
     CardSpec,
@@ -27,10 +29,10 @@ from kojin_card.spec.model import (
     RecordSpec,
     SchemeSpec,
     SecretFormat,
-    SecureMessagingSpec,
     SignatureSpec,
     Structure,
     Tries,
+    VariantSpec,
 )
 from kojin_card.spec.strict import Table, parse_toml, unique
 
@@ -110,6 +112,10 @@ def load_application(text: str, file: str) -> ApplicationSpec:
     for row in top.tables("signature"):
         signature = _signature(row, files, layouts)
         unique(row, signatures, signature.id, signature)
+    variants: dict[str, VariantSpec] = {}
+    for row in top.tables("variant"):
+        variant = _variant(row, files, keys)
+        unique(row, variants, variant.id, variant)
     application = ApplicationSpec(
         id=identifier(head),
         aid=head.hex("aid", size=(5, 16)),
@@ -125,7 +131,9 @@ def load_application(text: str, file: str) -> ApplicationSpec:
         digests=digests,
         signatures=signatures,
         objects=objects,
+        variants=variants,
         power_on=head.take("power_on", bool, False),
+        optional=head.take("optional", bool, False),
         order=head.take("order", int, 100),
         secure_messaging=_secure_messaging(top.table("secure_messaging"), files, layouts)
         if top.has("secure_messaging")
@@ -315,6 +323,31 @@ def _secure_messaging(table: Table, files: dict[str, FileSpec], layouts: dict[st
     return spec
 
 
+def _variant(table: Table, files: dict[str, FileSpec], keys: dict[str, KeySpec]) -> VariantSpec:
+    read, file_ids = (table.text_map(key) if table.has(key) else {} for key in ("read", "file_ids"))
+    try:
+        rules = {name: Access.parse(rule) for name, rule in read.items()}
+        numbers = {name: bytes.fromhex(number) for name, number in file_ids.items()}
+    except (SpecError, ValueError):
+        raise table.error("read holds access rules, file_ids holds quoted hex") from None
+    if rules.keys() - files.keys() or numbers.keys() - (files.keys() | keys.keys()):
+        raise table.error("a variant changes files and keys that the application has")
+    if any(len(number) != 2 for number in numbers.values()):
+        raise table.error("a file id has two bytes")
+    variant = VariantSpec(
+        id=identifier(table),
+        name_en=table.take("name_en", str),
+        name_ja=table.take("name_ja", str),
+        evidence=evidence(table),
+        aid=table.hex("aid", size=(5, 16)) if table.has("aid") else b"",
+        read=rules,
+        file_ids=numbers,
+        last_command=table.take("last_command", bool, False),
+    )
+    table.done()
+    return variant
+
+
 def _fields_of(table: Table, files: dict[str, FileSpec], layouts: dict[str, LayoutSpec], file: str) -> frozenset[str]:
     if file not in files or not files[file].layout:
         raise table.error(f"no file with a layout: {file!r}")
@@ -372,7 +405,9 @@ def _signature(table: Table, files: dict[str, FileSpec], layouts: dict[str, Layo
 
 
 def _check(application: ApplicationSpec, head: Table) -> None:
-    """What only the whole application can tell: names that rules use, and ids that files share."""
+    """What only the whole application can tell: names that rules use, and ids that files share, in each variant too."""
+    for variant in application.variants.values():
+        _check(replace(application.varied(variant), variants={}), head)
     keys = application.keys
     rules = [(f.id, f.read) for f in application.files.values()]
     rules += [(o.id, o.read) for o in application.objects.values()]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from kojin_card.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from kojin_card.spec.access import Access
+    from kojin_card.spec.messaging import SecureMessagingSpec
 
 
 class EvidenceLevel(StrEnum):
@@ -271,6 +274,9 @@ class FileSpec:
         return self.file_id[1] & 0x1F
 
 
+_Spec = TypeVar("_Spec", FileSpec, KeySpec)
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectSpec:
     """A data object that GET DATA returns (card.md §2.5).
@@ -343,19 +349,24 @@ class SignatureSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class SecureMessagingSpec:
-    """What an application makes of the delivery of a session key, ``80 AE`` (card.md §4.7).
+class VariantSpec:
+    """Another reading of an application: a kind of card that differs, or what a source says that was not followed.
 
     Attributes:
-        key_file: id of the file with the public key that the session key is encrypted for; empty where it is refused.
-        after: what must be verified before; never where it is refused.
-        refused: the status word of the refusal; None where it is taken.
+        aid: the name it is selected by instead; empty when that is the same.
+        read: other access rules, by file.
+        file_ids: other file ids, by file or key.
+        last_command: the last-command indicator (``80 FC``) answers.
     """
 
-    key_file: str
-    after: Access
-    refused: int | None
+    id: str
+    name_en: str
+    name_ja: str
     evidence: Evidence
+    aid: bytes = b""
+    read: Mapping[str, Access] = field(default_factory=dict)
+    file_ids: Mapping[str, bytes] = field(default_factory=dict)
+    last_command: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,6 +378,9 @@ class ApplicationSpec:
         power_on: current after reset.
         order: place among the applications when a prefix of the AID is selected (assumption).
         secure_messaging: what it makes of ``80 AE``; None: nobody has tried.
+        optional: not on every card: a persona names it.
+        last_command: the last-command indicator (``80 FC``) answers here; only a variant says so.
+        variants: other readings of this application, by their id; several applications may share one.
         source_file: the TOML file it was read from.
     """
 
@@ -384,7 +398,10 @@ class ApplicationSpec:
     digests: Mapping[str, DigestSpec] = field(default_factory=dict)
     signatures: Mapping[str, SignatureSpec] = field(default_factory=dict)
     objects: Mapping[str, ObjectSpec] = field(default_factory=dict)
+    variants: Mapping[str, VariantSpec] = field(default_factory=dict)
     power_on: bool = False
+    optional: bool = False
+    last_command: bool = False
     order: int = 100
     secure_messaging: SecureMessagingSpec | None = None
 
@@ -396,6 +413,23 @@ class ApplicationSpec:
     def elementary_files(self) -> tuple[FileSpec | KeySpec, ...]:
         """Every EF of the application: working files, then keys."""
         return (*self.files.values(), *self.keys.values())
+
+    def varied(self, variant: VariantSpec) -> ApplicationSpec:
+        """The same application as ``variant`` reads it."""
+
+        def changed(spec: _Spec) -> _Spec:
+            return replace(spec, file_id=variant.file_ids.get(spec.id, spec.file_id))
+
+        return replace(
+            self,
+            aid=variant.aid or self.aid,
+            last_command=self.last_command or variant.last_command,
+            files={
+                name: replace(changed(spec), read=variant.read.get(name, spec.read))
+                for name, spec in self.files.items()
+            },
+            keys={name: changed(spec) for name, spec in self.keys.items()},
+        )
 
     def layout_of(self, file: str) -> LayoutSpec | None:
         """The layout of a transparent file, or None when its content is unknown."""
@@ -424,6 +458,30 @@ class CardSpec:
     def by_aid(self, aid: bytes) -> ApplicationSpec | None:
         """The application with exactly that AID."""
         return next((a for a in self.applications.values() if a.aid == aid), None)
+
+    @property
+    def variants(self) -> Mapping[str, VariantSpec]:
+        """Every variant there is, sorted by id; of one that several applications share, what the first says of it."""
+        found: dict[str, VariantSpec] = {}
+        for application in self.applications.values():
+            for name, variant in application.variants.items():
+                found.setdefault(name, variant)
+        return dict(sorted(found.items()))
+
+    def varied(self, variants: Iterable[str]) -> CardSpec:
+        """The same card as those variants read it, each in every application that has it.
+
+        Raises:
+            UsageError: there is no variant of such a name.
+        """
+        applications = dict(self.applications)
+        for name in variants:
+            if name not in self.variants:
+                raise UsageError("no such variant of the card", known=", ".join(self.variants))
+            for key, application in applications.items():
+                if name in application.variants:
+                    applications[key] = application.varied(application.variants[name])
+        return CardSpec(applications)
 
     @property
     def power_on(self) -> ApplicationSpec | None:
