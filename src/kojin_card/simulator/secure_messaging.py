@@ -72,7 +72,8 @@ def unwrap(card: Context, command: Received, process: Callable[[Received], Answe
 
     VERIFY, SELECT and READ BINARY are what was seen in a session. Of anything else no source knows: 6882, and the
     session stays as it was (assumption). So does a READ BINARY without an extended Le: 6700 (assumption). Once the
-    data object is good the command counts, whatever comes of it.
+    data object is good the command counts, whatever comes of it. The length of an answer is written as in files: from
+    80 on in the form 82 (assumption).
 
     Raises:
         Refused: without a session 6882 (SELECT, and what cannot be in one) or 69FC; 6988, and the session is destroyed:
