@@ -33,12 +33,12 @@ lint: .venv/.dev ## format, lint and security rules, types, import arrows
 	@echo "lint: clean"
 
 docs: .venv/.dev ## the guides as web pages, in site/ (no network, no foreign host)
-	@$(PY) tools/make_reference.py --check
+	@$(PY) -m tools.make_reference --check
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet --site-dir site
 	@$(PY) tools/check_site.py site
 
-reference: .venv/.dev ## docs/reference, written anew from applets_spec
-	@$(PY) tools/make_reference.py
+reference: .venv/.dev ## docs/reference, written anew from applets_spec, transcripts and errors
+	@$(PY) -m tools.make_reference
 
 bench: .venv/.dev ## ratios against a reference of the same run
 	@$(PY) tests/bench/run.py

@@ -1,39 +1,34 @@
-"""Fixtures that several rooms of the tests share."""
+"""What the tests set of the fixtures of ``kojin_card.testing.plugin``, which the installed package brings."""
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
-    from kojin_card.simulator import CardState, SoftCard
+    from kojin_card.simulator import CardState
 
-#: The clock of every software card in the tests: within the validity of the personas' certificates.
+# How long an example takes says something about the machine, and nothing about the code: no test is timed.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
+
+#: When every software card of the tests was issued: within the validity of the test PKI's CAs.
 CARD_NOW = datetime(2026, 4, 1, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
+def card_clock() -> Callable[[], datetime]:
+    """The clock stands still, a day after the cards were issued."""
+    return lambda: CARD_NOW + timedelta(days=1)
+
+
+@pytest.fixture(scope="session")
 def card_state() -> Callable[[str], CardState]:
-    """A persona's card as delivered, made once (a state is frozen; issuing its certificates is what takes time)."""
-    from kojin_card.simulator import make_card
+    """A persona's card as delivered, made once."""
+    from kojin_card.testing.cards import card_state
 
-    return functools.cache(lambda persona: make_card(persona, now=CARD_NOW))
-
-
-@pytest.fixture
-def soft_card(card_state: Callable[[str], CardState]) -> Callable[..., SoftCard]:
-    """A factory of software cards in memory: ``soft_card("adult", reselect_keeps_state=True)``.
-
-    Every call gives a new card, as delivered: full counters, nothing selected, nothing verified.
-    """
-    from kojin_card.simulator import Knobs, SoftCard
-
-    def make(persona: str = "adult", **knobs: Any) -> SoftCard:
-        return SoftCard.in_memory(dataclasses.replace(card_state(persona), knobs=Knobs(**knobs)))
-
-    return make
+    return lambda persona: card_state(persona, CARD_NOW)

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -135,19 +135,6 @@ def run(
 
 
 # --- PDF, written by hand ---------------------------------------------------------------------------------------------
-
-
-def revision(pdf: bytes, objects: Mapping[int, bytes], *, size: int = 60) -> bytes:
-    """``pdf`` with an incremental update (ISO 32000-1 §7.5.6) that replaces or adds ``objects``."""
-    previous = int(re.findall(rb"startxref\n(\d+)", pdf)[-1])
-    out, offsets = bytearray(pdf), {}
-    for number, body in objects.items():
-        offsets[number] = len(out)
-        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
-    start = len(out)
-    out += b"xref\n" + b"".join(b"%d 1\n%010d 00000 n \n" % item for item in offsets.items())
-    out += b"trailer\n<< /Size %d /Root 1 0 R /Prev %d >>\nstartxref\n%d\n%%%%EOF\n" % (size, previous, start)
-    return bytes(out)
 
 
 def catalogue(extra: bytes) -> bytes:

@@ -14,26 +14,13 @@ import sys
 import tomllib
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from kojin_card.simulator.lettering import text_png
 
 PERSONAS = Path(__file__).resolve().parents[1] / "fixtures" / "personas"
-EM = 24  # pixels of a character
-LINE = 20  # characters of a line of the address
 PHOTO = (180, 231)  # 35 mm to 45 mm
 RATE = 24  # of JPEG 2000: about 1.7 KB
-
-
-def text_png(text: str, font: Path) -> bytes:
-    """The text, black on white, lines of at most :data:`LINE` characters; 1 bit a pixel, greyscale."""
-    lines = [text[at : at + LINE] for at in range(0, len(text), LINE)] or [""]
-    image = Image.new("1", (EM * max(map(len, lines)), (EM + 4) * len(lines)), 1)
-    draw = ImageDraw.Draw(image)
-    draw.fontmode = "1"
-    for number, line in enumerate(lines):
-        draw.text((0, number * (EM + 4) + 2), line, font=ImageFont.truetype(str(font), EM), fill=0)
-    out = io.BytesIO()
-    image.save(out, "PNG", optimize=True)
-    return out.getvalue()
 
 
 def face_jp2(hair: int, width: float) -> bytes:

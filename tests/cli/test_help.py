@@ -42,6 +42,7 @@ CONTRACT = {
     "revocation.status",
     "simulator.new",
     "simulator.show",
+    "simulator.set",
     "demo",
 }
 GLOBAL = {"--reader", "--simulator", "--json", "--plain", "--lang", "--verbose", "--unproven"}

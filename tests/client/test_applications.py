@@ -112,16 +112,18 @@ def test_a_birth_date_of_which_a_part_is_unknown(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "sex"), [("31", Sex.MALE), ("32", Sex.FEMALE), ("39", Sex.NOT_APPLICABLE), ("30", Sex.UNKNOWN)]
+    ("code", "sex"),
+    [("31", Sex.MALE), ("32", Sex.FEMALE), ("39", Sex.NOT_APPLICABLE), ("30", Sex.UNKNOWN), ("33", Sex.UNKNOWN)],
 )
 def test_sexes(code: str, sex: Sex) -> None:
+    """card.md §6: 1, 2, 9, 0; a 3 (TEX: other) is refused softly only: the rest is read, the sex is not known."""
     assert four_of(edited("DF250131", f"DF2501{code}")).sex is sex
 
 
 @pytest.mark.parametrize(
     "content",
     [
-        edited("DF250131", "DF250133"),
+        edited("DF250131", "DF250134"),
         edited(b"19800217".hex().upper(), b"19800230".hex().upper()),
         edited(b"19800217".hex().upper(), b"1980021x".hex().upper()),
         edited("DF220FE9", "DF220FFF"),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -25,6 +28,10 @@ def test_the_guides_build_strictly_and_load_nothing_from_elsewhere(tmp_path: Pat
     guides = {page.relative_to(ROOT / "docs").with_suffix(".html") for page in (ROOT / "docs").rglob("*.md")}
     assert guides <= {page.relative_to(site) for page in site.rglob("*.html")}
     assert not list(foreign_loads(site))
+    assert not dangling(site)
+    words = json.loads((site / "search" / "search_index.json").read_text("utf-8"))
+    assert {"en", "ja"} <= set(words["config"]["lang"])  # without ja the Japanese words would be thrown away
+    assert (site / "search" / "lunr.ja.js").is_file()
 
 
 @pytest.mark.parametrize(
@@ -58,3 +65,49 @@ def test_every_file_and_key_of_the_card_is_in_the_reference_with_its_evidence() 
             rows = [line for line in lines if line.startswith(f"| {table['file_id']} | `{table['id']}` ")]
             assert len(rows) == 1, table["id"]
             assert f"| {table['evidence']} |" in rows[0]
+
+
+# --- the pages and their links ----------------------------------------------------------------------------------------
+
+
+def test_the_navigation_names_every_page_once() -> None:
+    pages_here = sorted(page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md"))
+    named = re.findall(r"^ +- [^:]+: (\S+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE)
+    assert sorted(named) == pages_here
+
+
+class Addresses(HTMLParser):
+    """The ids of a page, and where it points."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: set[str] = set()
+        self.targets: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002  # HTMLParser's
+        """Collect."""
+        said = dict(attrs)
+        self.ids |= {said.get("id") or ""} - {""}
+        self.targets += [said.get(name) or "" for name in ("href", "src") if name in said]
+
+
+def dangling(site: Path) -> list[tuple[str, str]]:
+    """File and target of every link inside ``site`` that leads nowhere, to a missing place of a page too."""
+    found = {page: Addresses(page.read_text("utf-8")) for page in site.rglob("*.html")}
+    lost = []
+    for page, said in found.items():
+        for target in said.targets:
+            path, _, place = target.partition("#")
+            if ":" in path or target in ("", "#") or page.name == "404.html":
+                continue
+            there = (page.parent / path).resolve() if path else page
+            ids = found[there].ids if there in found else set()
+            if not there.exists() or (place and there in found and place not in ids):
+                lost.append((page.relative_to(site).as_posix(), target))
+    return lost
+
+
+def test_a_link_that_leads_nowhere_is_found(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text('<h1 id="x"></h1><a href="#x"></a><a href="#y"></a><a href="b.html"></a>')
+    assert dangling(tmp_path) == [("a.html", "#y"), ("a.html", "b.html")]

@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("README.md", "README.ja.md", "docs/authentication.md", "docs/testing.md", "docs/verifying.md")
+PAGES = (
+    "README.md",
+    "README.ja.md",
+    "docs/authentication.md",
+    "docs/card-in-an-hour.md",
+    "docs/testing.md",
+    "docs/verifying.md",
+)
 STATED = re.compile(r"#\s*exit code (\d+)")
 PERSONA_SECRETS = {"docs/authentication.md": "auth-pin=1234\n", "docs/testing.md": "pin=5678\n"}
 
@@ -88,17 +95,22 @@ def test_the_library_example_works_as_written(page: str, tmp_path: Path, environ
 
 
 @pytest.mark.packaging
-def test_the_examples_of_the_verifying_page_work_as_written(tmp_path: Path, environment: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("page", "folder", "least"), [("docs/verifying.md", "demo-output", 4), ("docs/card-in-an-hour.md", ".", 25)]
+)
+def test_the_examples_of_a_guide_work_as_written(
+    page: str, folder: str, least: int, tmp_path: Path, environment: dict[str, str]
+) -> None:
     """All blocks in order, as one program, in the folder that the page says; it prints what the comments say."""
-    page = "docs/verifying.md"
-    made = type_in(next(line for line, _ in commands(page) if "demo" in line), tmp_path, environment)
-    assert made.returncode == 0, made.stderr
+    for line, _ in commands(page):
+        made = type_in(line, tmp_path, environment)
+        assert made.returncode == 0, made.stderr
     program = "".join(blocks(page, "python"))
-    (tmp_path / "demo-output" / "example.py").write_text(program, "utf-8")
-    done = type_in("python example.py", tmp_path / "demo-output", environment)
+    (tmp_path / folder / "example.py").write_text(program, "utf-8")
+    done = type_in("python -W error example.py", tmp_path / folder, environment)
     assert done.returncode == 0, done.stderr
     printed = re.findall(r"^print\(.*\)  # (.*)$", program, re.MULTILINE)
-    assert len(printed) >= 4
+    assert len(printed) >= least
     assert done.stdout.splitlines() == printed
 
 

@@ -82,6 +82,19 @@ def test_the_sdist_carries_what_the_wheel_and_the_tests_are_made_of(distribution
     assert not {name for name in names if name.startswith((".venv", ".git/", "site/", "dist/"))}
 
 
+def test_the_wheel_brings_the_pytest_plugin_but_not_pytest(distributions: tuple[Path, Path]) -> None:
+    with zipfile.ZipFile(distributions[1]) as archive:
+        names = {Path(name).name: name for name in archive.namelist() if ".dist-info/" in name}
+        points = archive.read(names["entry_points.txt"]).decode()
+        about = email.message_from_bytes(archive.read(names["METADATA"]))
+    assert "[pytest11]\nkojin_card = kojin_card.testing.plugin" in points
+    assert "kojin_card/testing/plugin.py" in wheel_names(distributions[1])
+    wanted = [text for text in about.get_all("Requires-Dist") or [] if text.startswith("pytest")]
+    assert wanted
+    assert all("extra ==" in text for text in wanted)
+    assert "testing" in (about.get_all("Provides-Extra") or [])
+
+
 def closure(requirements: Iterable[str], found: dict[str, metadata.Distribution]) -> None:
     """Every distribution that ``requirements`` lead to here, by normalised name."""
     for text in requirements:
@@ -162,3 +175,29 @@ def test_demo_runs_from_the_wheel(empty_environment: Path, tmp_path: Path) -> No
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert "TOTAL_PASSED" in done.stdout
     assert str(ROOT) not in done.stdout + done.stderr
+
+
+def test_documents_for_each_verdict_need_no_pytest(empty_environment: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; from kojin_card.testing import pin, verdict_document as d;"
+        "print(d('passed.pdf').judge().indication, pin('adult', 'pin'), 'pytest' in sys.modules)"
+    )
+    done = run(empty_environment / "python", "-c", code, folder=tmp_path)
+    assert done.stdout.split() == ["TOTAL_PASSED", "Secret(***)", "False"], done.stderr
+
+
+def test_pytest_finds_the_plugin_of_the_wheel(empty_environment: Path, tmp_path: Path) -> None:
+    """pytest is linked into a folder of its own: the environment itself stays without it."""
+    found: dict[str, metadata.Distribution] = {}
+    closure(["pytest"], found)
+    (tmp_path / "site").mkdir()
+    for distribution in found.values():
+        link_into(tmp_path / "site", distribution)
+    project = tmp_path / "project"
+    project.mkdir()
+    page = (ROOT / "docs" / "testing.md").read_text("utf-8")
+    (project / "test_contract.py").write_text(page.split("```python\n")[1].split("```")[0], "utf-8")
+    code = f"import sys; sys.path.append({str(tmp_path / 'site')!r}); import pytest; sys.exit(pytest.main(['-q']))"
+    done = run(empty_environment / "python", "-c", code, folder=project)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "1 passed" in done.stdout

@@ -51,6 +51,7 @@ HOMES: dict[str, set[str]] = {
     "smartcard": {"transport.pcsc"},
     "click": {"cli"},
     "rich": {"cli"},
+    "pytest": {"testing.plugin"},
     "pyhanko": {"pdf_reader", "signing", "verification"},
     "pyhanko_certvalidator": {"signing", "verification"},
     "cryptography": set(EVERY_ROOM - LEAVES - {"iso7816", "cli", "pdf_reader"}),

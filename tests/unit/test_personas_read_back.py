@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from cryptography import x509
 
 from kojin_card.applications import Common, InputSupport, Jpki
 from kojin_card.channel import CardChannel
-from kojin_card.errors import NotOnCard, PinBlocked
+from kojin_card.errors import AccessDenied, NotOnCard, PinBlocked
+from kojin_card.pki.profile import Purpose
 from kojin_card.simulator import SoftCard, load_persona, make_card, persona_names
+from kojin_card.simulator.lists import revocation_lists, revoked
+from kojin_card.simulator.testpki import TestPki
 from kojin_card.spec import decode, load_card_spec
 
 NOW = datetime(2026, 11, 24, 3, tzinfo=UTC)
 SPEC = load_card_spec()
-OURS = [name for name in persona_names() if load_persona(name).profile is not None]
+PHONES = ("android", "iphone")
+OURS = [name for name in persona_names() if load_persona(name).profile is not None and name not in PHONES]
+
+
+def issued(name: str) -> date:
+    return (NOW - timedelta(days=load_persona(name).issued_days_ago)).date()
 
 
 def channel(persona: str) -> CardChannel:
@@ -26,14 +35,14 @@ def test_the_client_reads_the_four_items_that_were_declared(name: str) -> None:
     who = load_persona(name)
     four = InputSupport(channel(name)).read_basic_four(who.pins["input_support", "pin"])
     assert (four.name, four.address) == (who.name, who.address)
-    assert four.birth_date == who.born.on(NOW.date())
+    assert four.birth_date == who.born.on(issued(name))
 
 
 @pytest.mark.parametrize("name", OURS)
 def test_the_card_says_who_issued_it_and_its_own_number(name: str) -> None:
     who, read = load_persona(name), Common(channel(name)).card_information()
     assert (read.serial, read.municipality) == (who.serial, who.municipality)
-    assert read.expiry > NOW.date()
+    assert (read.expiry < NOW.date()) is (name == "expired")
 
 
 @pytest.mark.parametrize("name", ["blocked_auth", "face_authentication"])
@@ -90,3 +99,106 @@ def test_a_substitute_stands_in_the_certificate_only() -> None:
     certificate = Jpki(channel(who.id)).certificate("sign", "ABC123")
     assert "吉野　鷗".encode() in certificate
     assert "𠮷".encode() not in certificate
+
+
+# --- kinds of card that are no plastic card of today ------------------------------------------------------------------
+
+
+def test_an_android_phone_shows_its_authentication_certificate_after_the_pin_only() -> None:
+    """card.md §2.6, §8."""
+    phone = Jpki(channel("android"))
+    assert str(phone.token().kind) == "android"
+    with pytest.raises(AccessDenied):
+        phone.certificate("auth")
+    assert phone.certificate("auth", "1234").startswith(b"\x30\x82")
+
+
+def test_an_iphone_shows_it_freely_as_the_card_does() -> None:
+    phone = Jpki(channel("iphone"))
+    assert str(phone.token().kind) == "iphone"
+    assert phone.certificate("auth").startswith(b"\x30\x82")
+
+
+@pytest.mark.parametrize("name", PHONES)
+def test_a_phone_has_no_other_application(name: str) -> None:
+    """card.md §8: no 券面 and 共通 applications; myna crashed on one (issue #6)."""
+    with pytest.raises(NotOnCard):
+        Common(channel(name)).card_information()
+    with pytest.raises(NotOnCard):
+        InputSupport(channel(name)).read_basic_four("5678")
+    assert list(make_card(name, now=NOW).applications) == ["jpki"]
+
+
+def test_an_old_card_says_what_it_is_and_has_nothing_else() -> None:
+    """card.md §2.6: the label JPKIAPICCTOKEN."""
+    old = Jpki(channel("resident_registry_card"))
+    assert str(old.token().kind) == "resident_registry_card"
+    with pytest.raises(NotOnCard):
+        old.certificate("auth")
+    with pytest.raises(NotOnCard):
+        old.certificate("sign")
+    assert not any(one.present for one in old.tries())
+
+
+# --- what became of them ----------------------------------------------------------------------------------------------
+
+
+def revocation(name: str, purpose: Purpose) -> list[str]:
+    """Reasons that the lists of the persona's municipality give for the card's certificate of that purpose."""
+    who, state = load_persona(name), make_card(name, now=NOW)
+    lists = revocation_lists(who, state, now=NOW, pki=TestPki.load())
+    crl = x509.load_der_x509_crl(lists[purpose])
+    file = "sign_certificate" if purpose is Purpose.SIGNATURE else "auth_certificate"
+    octets = state.applications["jpki"].files[file].octets or b""
+    certificate = x509.load_der_x509_certificate(octets.rstrip(b"\xff"))
+    entry = crl.get_revoked_certificate_by_serial_number(certificate.serial_number)
+    if entry is None:
+        return []
+    assert state.issued_at < entry.revocation_date_utc < NOW
+    return [entry.extensions.get_extension_for_class(x509.CRLReason).value.reason.value]
+
+
+@pytest.mark.parametrize(
+    ("name", "sign", "auth"),
+    [
+        ("adult", [], []),
+        ("emigrated", ["affiliationChanged"], ["cessationOfOperation"]),
+        ("emigrated_continued", ["affiliationChanged"], []),
+    ],
+)
+def test_emigration_revokes_what_it_must(name: str, sign: list[str], auth: list[str]) -> None:
+    """jpki.md §3: the signature certificate on departure; the other one stays with 国外継続利用."""
+    assert revocation(name, Purpose.SIGNATURE) == sign
+    assert revocation(name, Purpose.AUTHENTICATION) == auth
+
+
+def test_a_revocation_that_is_not_due_is_not_listed() -> None:
+    who, state = load_persona("emigrated"), make_card("emigrated", now=NOW)
+    assert revoked(who, state, Purpose.SIGNATURE, state.issued_at + timedelta(days=69)) == ()
+    assert len(revoked(who, state, Purpose.SIGNATURE, state.issued_at + timedelta(days=70))) == 1
+
+
+def test_the_certificates_of_an_expired_card_have_expired_with_it() -> None:
+    who = Jpki(channel("expired"))
+    for der in (who.certificate("auth"), who.certificate("sign", "ABC123")):
+        assert x509.load_der_x509_certificate(der).not_valid_after_utc < NOW
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("born_meiji_last", "450729"),
+        ("born_taisho_first", "010730"),
+        ("born_taisho", "151224"),
+        ("born_showa_first", "011225"),
+        ("born_showa_last", "640107"),
+        ("born_heisei_first", "010108"),
+        ("born_heisei_last", "310430"),
+        ("born_reiwa_first", "010501"),
+    ],
+)
+def test_each_era_and_its_boundary_days(name: str, code: str) -> None:
+    """card.md §6: 1912-07-30, 1926-12-25, 1989-01-08, 2019-05-01 are the first days."""
+    state = make_card(name, now=NOW)
+    assert state.key("card_face", "birth_code").secret == code.encode()
+    assert (state.key("input_support", "code_b").secret or b"").startswith(code.encode())

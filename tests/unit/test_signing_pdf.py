@@ -18,7 +18,8 @@ from kojin_card.errors import CardRemoved, InputError, KojinError, SignatureMism
 from kojin_card.pki.profile import Purpose
 from kojin_card.signing import CallableSigner, PdfForm, check_pdf, sign_pdf
 from kojin_card.testing.documents import MAX_LINE_CHARS, MAX_LINES, blank_pdf
-from signers import catalogue, make_signer, one_der, revision, signatures_in
+from kojin_card.testing.forge import revision
+from signers import catalogue, make_signer, one_der, signatures_in
 
 PDF = blank_pdf(["An application (draft)", r"with a back\slash"])
 

@@ -77,7 +77,7 @@ def test_every_file_decodes_by_its_layout(persona: str) -> None:
                 if one.layout:
                     decode(SPEC[name].layouts[one.layout], content.records[one.number - 1])
                     decoded += 1
-    assert decoded >= 5
+    assert decoded >= (1 if persona == "resident_registry_card" else 5)  # of that card one file is public
 
 
 def test_an_adults_card_has_every_file_and_key_of_the_specs() -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kojin_card.errors import SpecError
+from kojin_card.errors import SpecError, UsageError
+from kojin_card.resources import data_root
 from kojin_card.spec import (
     Access,
     ChangeCommand,
@@ -468,3 +469,68 @@ def test_access_is_decided_in_one_place(rule: str, shown: set[str], allowed: boo
 
 def test_no_rule_is_never() -> None:
     assert not Access().allows({"key:pin", "role:owner", "always"})
+
+
+# --- variants ---------------------------------------------------------------------------------------------------------
+
+VARIANT = """
+[[variant]]
+id = "other"
+name_en = "Other"
+name_ja = "別"
+evidence = "public"
+source = "a test"
+"""
+
+
+def with_variant(lines: str) -> str:
+    return data_root("applets_spec").joinpath("input_support.toml").read_text("utf-8") + VARIANT + lines
+
+
+def test_a_variant_changes_what_it_names_and_nothing_else() -> None:
+    text = with_variant('aid = "D39210003100010104FF"\nread = { my_number = "never" }\nfile_ids = { pin = "001D" }\n')
+    application = load_application(text, "x.toml")
+    other = application.varied(application.variants["other"])
+    assert other.aid.hex() == "d39210003100010104ff"
+    assert other.files["my_number"].read == Access()
+    assert (other.keys["pin"].file_id, other.keys["pin"].sfi) == (b"\x00\x1d", 0x1D)
+    assert other.files["basic_four"] == application.files["basic_four"]
+    assert other.keys["code_a"] == application.keys["code_a"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        'read = { nothing = "always" }',
+        'read = { my_number = "key:nobody" }',
+        'read = { my_number = "perhaps" }',
+        'file_ids = { pin = "0014" }',
+        'file_ids = { nothing = "0014" }',
+        'file_ids = { pin = "14" }',
+        'file_ids = { pin = "xy" }',
+        "file_ids = { pin = 14 }",
+        'aid = "D3"',
+        'last_command = "yes"',
+        "colour = 1",
+    ],
+)
+def test_a_variant_that_makes_no_sense_is_refused(lines: str) -> None:
+    with pytest.raises(SpecError):
+        load_application(with_variant(lines + "\n"), "x.toml")
+
+
+def test_a_variant_that_two_applications_share_changes_both() -> None:
+    spec = load_card_spec()
+    other = spec.varied(["registry_at_common_aid"])
+    assert other["common"].aid == spec["juki"].aid
+    assert other["juki"].aid == spec["common"].aid
+    assert spec.varied([]).applications == spec.applications
+    with pytest.raises(UsageError):
+        spec.varied(["nothing"])
+
+
+def test_every_variant_says_where_it_is_from() -> None:
+    for name, variant in load_card_spec().variants.items():
+        assert "card.md" in variant.evidence.source, name
+        assert variant.name_en, name
+        assert variant.name_ja, name

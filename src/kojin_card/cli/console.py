@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 #: what stands for a character that the console cannot show (and "?" where not even that can be shown)
 GETA = "〓"
 
+_VERSIONS = {"card-file": "2.0", "card-file-made": "1.1"}
 #: the versions of what ``--json`` prints; a field added: minor, a field removed or changed: major
 JSON_SCHEMAS: Mapping[str, str] = {
-    name: f"kojin-card/{name}/1.0"
+    name: f"kojin-card/{name}/{_VERSIONS.get(name, '1.0')}"
     for name in (
         "error",
         "info",
@@ -41,6 +42,8 @@ JSON_SCHEMAS: Mapping[str, str] = {
         "revocation-added",
         "card-file",
         "card-file-made",
+        "card-file-set",
+        "personas",
         "demo",
         "written",
     )

@@ -129,13 +129,11 @@ def global_options() -> list[click.Parameter]:
 
 def secret_options(*, last_try: bool = True) -> tuple[click.Parameter, ...]:
     """``--secrets``, and ``--last-try`` where a PIN is verified."""
-    options: tuple[click.Parameter, ...] = (
-        option("--secrets", metavar="FILE", callback=_refuse_value, help="secrets"),
-    )
+    options: tuple[click.Parameter, ...] = (option("--secrets", metavar="FILE", callback=refuse_value, help="secrets"),)
     return (*options, option("--last-try", is_flag=True, help="last_try")) if last_try else options
 
 
-def _refuse_value(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+def refuse_value(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     """A PIN where the name of a file belongs is on the screen and in the shell's history already: say so, and do not
     repeat it."""
     if value is not None and not ctx.resilient_parsing:

@@ -23,7 +23,7 @@ from kojin_card.pki.revocation import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from kojin_card.pki.certificate import Certificate
     from kojin_card.pki.profile import Purpose
@@ -129,6 +129,10 @@ class CrlFile:
             data = to_der(read_bounded(path, MAX_CRL_BYTES), _PEM_LABEL, limit=MAX_CRL_BYTES)
         except (OSError, InputError):
             return None
+        return self._keep(path, stamp, data)
+
+    def _keep(self, path: Path, stamp: tuple[int, int, int], data: bytes) -> _Loaded:
+        """Read a list's frame and remember it."""
         try:
             loaded = _Loaded(stamp, Crl.parse(data))
         except DecodeError:
@@ -168,6 +172,21 @@ class CrlFolder(CrlFile):
         if len(paths) > MAX_FILES:
             raise OSError("too many files")
         return paths
+
+
+class CrlMemory(CrlFile):
+    """A :class:`~kojin_card.pki.revocation.RevocationSource` of lists that the caller holds (DER): no disk is read."""
+
+    def __init__(self, lists: Iterable[bytes], *, max_age: timedelta = MAX_AGE) -> None:
+        super().__init__(Path(), max_age=max_age)
+        for number, data in enumerate(lists):
+            self._keep(Path(f"{number}.crl"), (0, len(data), number), data)
+
+    def _paths(self) -> list[Path]:
+        return list(self._loaded)
+
+    def _load(self, path: Path) -> _Loaded | None:
+        return self._loaded[path]
 
 
 def _revoked(found: list[tuple[Crl, RevokedEntry]]) -> RevocationAnswer:

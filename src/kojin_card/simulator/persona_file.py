@@ -7,6 +7,7 @@ table, never what stands there.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ from kojin_card.spec.load import evidence
 from kojin_card.spec.strict import Table, parse_toml
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from importlib.resources.abc import Traversable
 
 SCHEMA = 1
@@ -46,8 +48,28 @@ def persona_names(folder: Traversable | None = None) -> tuple[str, ...]:
     return tuple(sorted(item.name[:-5] for item in root.iterdir() if item.name.endswith(".toml")))
 
 
+def profile_names() -> tuple[str, ...]:
+    """Ids of the profiles that came with the package, sorted."""
+    return persona_names(data_root(FOLDER).joinpath("profiles"))
+
+
+def load_profile(name: str) -> Profile:
+    """A profile that came with the package: another card for a persona (``dataclasses.replace``).
+
+    Raises:
+        UsageError: there is none of that name.
+        SpecError: its file is malformed.
+    """
+    if name not in profile_names():
+        raise UsageError("no such profile", known=", ".join(profile_names()))
+    return _profile(data_root(FOLDER), name)
+
+
 def load_persona(name: str, folder: Traversable | None = None) -> Persona:
     """The persona ``name``, strictly read.
+
+    Args:
+        folder: where ``name.toml`` is, with its ``images``; a profile that is not in its ``profiles`` is the package's.
 
     Raises:
         UsageError: there is none of that name.
@@ -123,7 +145,9 @@ def _profile(root: Traversable, name: str, *, depth: int = 0) -> Profile:
     """A profile. One with a ``base`` says only what is different; it adds to the tables of that one, row by row."""
     if not _ID.fullmatch(name) or depth > _MAX_BASES:
         raise SpecError("profile is an id, and bases end somewhere", file=name[:64], table="persona")
-    top = _open(root.joinpath("profiles"), f"{name}.toml")
+    file = f"{name}.toml"
+    folders = (root.joinpath("profiles"), data_root(FOLDER).joinpath("profiles"))
+    top = _open(next((one for one in folders if one.joinpath(file).is_file()), folders[1]), file)
     head = top.table("profile")
     if head.take("id", str) != name:
         raise head.error("id must be the file's name")
@@ -139,7 +163,7 @@ def _profile(root: Traversable, name: str, *, depth: int = 0) -> Profile:
         atr=head.hex("atr", size=_ATR_SIZE, default=base.atr) if base else head.hex("atr", size=_ATR_SIZE),
         validity=base.validity if base and not top.has("validity") else _validity(top.table("validity")),
         roles={**(base.roles if base else {}), **own},
-        files={**(base.files if base else {}), **_files(top)},
+        files=_merged(base.files if base else {}, _files(top)),
         evidence=evidence(head),
         tries={**(base.tries if base else {}), **_tries(top)},
         applications=head.texts("applications", base.applications if base else ()),
@@ -148,6 +172,18 @@ def _profile(root: Traversable, name: str, *, depth: int = 0) -> Profile:
     for table in filter(None, (head, roles, top)):
         table.done()
     return profile
+
+
+def _merged(
+    base: Mapping[Reference, DeclaredFile], own: Mapping[Reference, DeclaredFile]
+) -> dict[Reference, DeclaredFile]:
+    """The files of a base with those that a profile adds; values of a layout are added one by one."""
+    both = {
+        name: replace(file, values={**base[name].values, **file.values})
+        for name, file in own.items()
+        if name in base and file.values and base[name].values
+    }
+    return {**base, **own, **both}
 
 
 def _validity(table: Table) -> Validity:

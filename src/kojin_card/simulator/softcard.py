@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from kojin_card.errors import CardRemoved
+from kojin_card.errors import CardRemoved, InputError
 from kojin_card.simulator.cardfile import CardFile, create_card_file
 from kojin_card.simulator.chip import Chip
 from kojin_card.simulator.memory import VolatileMemory
@@ -79,6 +79,27 @@ class SoftCard:
         spec = load_card_spec()
         create_card_file(Path(path), state, spec)
         return cls(CardFile(Path(path), spec, wait_seconds=5.0), Path(path).name, spec=spec)
+
+    @classmethod
+    def rewrite(
+        cls, path: str | os.PathLike[str], change: Callable[[CardState], CardState], *, wait_seconds: float = 5.0
+    ) -> CardState:
+        """Change what a card in a file is, while nobody uses it: ``change`` gives the new state, which is returned.
+
+        Raises:
+            InputError: as :meth:`open`, or the new state cannot be written; the file is then what it was.
+            CardFileBusy: another process still held it after ``wait_seconds``.
+        """
+        memory = CardFile(Path(path), load_card_spec(), wait_seconds=wait_seconds)
+        try:
+            state = change(memory.state)
+            memory.commit(state)
+        except OSError as bad:
+            words = bad.strerror or "the card file cannot be written"
+            raise InputError(words, operation="set a software card", file=Path(path).name) from None
+        finally:
+            memory.close()
+        return state
 
     @property
     def state(self) -> CardState:

@@ -1,1 +1,51 @@
-"""For other people's tests: documents to sign and to judge, free of the rest of the test suite."""
+"""For other people's tests: software cards, fresh revocation data, documents to sign and a document for each verdict.
+
+With pytest installed :mod:`.plugin` is loaded by itself and gives fixtures (docs/testing.md); without it everything
+here can be called. Nothing heavy is loaded before it is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kojin_card.testing.cards import new_card, pin
+    from kojin_card.testing.documents import blank_pdf
+    from kojin_card.testing.revocation import FreshLists
+    from kojin_card.testing.verdict_table import VerdictCase
+    from kojin_card.testing.verdicts import DOCUMENTS_NOW, VerdictDocument, verdict_document, verdict_documents
+
+__all__ = [
+    "DOCUMENTS_NOW",
+    "FreshLists",
+    "VerdictCase",
+    "VerdictDocument",
+    "blank_pdf",
+    "new_card",
+    "pin",
+    "verdict_document",
+    "verdict_documents",
+]
+
+_HOMES = {
+    "DOCUMENTS_NOW": "verdicts",
+    "FreshLists": "revocation",
+    "VerdictCase": "verdict_table",
+    "VerdictDocument": "verdicts",
+    "blank_pdf": "documents",
+    "new_card": "cards",
+    "pin": "cards",
+    "verdict_document": "verdicts",
+    "verdict_documents": "verdicts",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

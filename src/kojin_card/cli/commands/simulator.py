@@ -1,8 +1,9 @@
-"""``simulator new|show``: software cards as files."""
+"""``simulator new|show``: software cards as files (``simulator set`` is in :mod:`.simulator_set`)."""
 
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,60 +22,155 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kojin_card.cli.session import Session
-    from kojin_card.simulator import CardState
+    from kojin_card.simulator import CardState, Persona
     from kojin_card.simulator.state import KeyState
     from kojin_card.spec import KeySpec
 
-simulator = KojinGroup("simulator", {"new": "commands.simulator:new", "show": "commands.simulator:show"})
+simulator = KojinGroup(
+    "simulator",
+    {"new": "commands.simulator:new", "show": "commands.simulator:show", "set": "commands.simulator_set:set_"},
+)
 
 
 class _New(KojinCommand):
     """Its help lists the personas, with the PINs of their cards."""
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from kojin_card.simulator import load_persona, persona_names
-        from kojin_card.spec import load_card_spec
-
-        applications = load_card_spec().applications
         super().format_help_text(ctx, formatter)
         lang = settings_of(ctx).lang
         rows = []
-        for name in persona_names():
-            persona = load_persona(name)
-            named = ((applications[app].keys[key].secret, value) for (app, key), value in persona.pins.items())
-            pins = "  ".join(f"{secret}={value}" for secret, value in named)
-            rows.append((name, f"{persona.name_ja if lang == 'ja' else persona.name_en}  [{pins}]"))
+        for persona in _personas():
+            pins = "  ".join(f"{secret}={value}" for secret, value in _pins(persona))
+            rows.append((persona.id, f"{persona.name_ja if lang == 'ja' else persona.name_en}  [{pins}]"))
         with formatter.section(messages.text("help.title.personas", lang)):
             formatter.write_dl(rows)
 
 
+def _personas() -> list[Persona]:
+    from kojin_card.simulator import load_persona, persona_names
+
+    return [load_persona(name) for name in persona_names()]
+
+
+def _pins(persona: Persona) -> list[tuple[str, str]]:
+    """The secrets of a persona's card that are not computed, as ``--secrets`` names them."""
+    from kojin_card.spec import load_card_spec
+
+    applications = load_card_spec().applications
+    named = ((applications[app].keys[key].secret, value) for (app, key), value in persona.pins.items())
+    return list(dict.fromkeys(named))
+
+
+def _list(session: Session) -> None:
+    """The personas with what each is for, its kind of card and the PINs."""
+    personas, ja = _personas(), session.lang == "ja"
+    value = [
+        {
+            "id": one.id,
+            "about": one.name_ja if ja else one.name_en,
+            "profile": None if one.profile is None else one.profile.id,
+            "secrets": dict(_pins(one)),
+        }
+        for one in personas
+    ]
+    text = session.console.text
+    header = [text("say.simulator.persona"), text("say.simulator.about"), text("say.simulator.secrets")]
+    rows = [
+        [str(one["id"]), str(one["about"]), "  ".join(f"{name}={pin}" for name, pin in _pins(persona))]
+        for one, persona in zip(value, personas, strict=True)
+    ]
+    session.answer("personas", {"personas": value}, [Heading(text("say.simulator.personas")), Table(header, rows)])
+
+
+def _persona(name: str, *, profile: str | None, seed: str | None, font: Path | None) -> Persona:
+    """A persona of the package, or of the caller's own file (``NAME.toml``), as the options want it.
+
+    Raises:
+        UsageError: there is no persona or profile of that name.
+        SpecError: the caller's file is malformed. InputError: the font cannot be used.
+        MissingExtra: a font is named and Pillow is not installed.
+    """
+    from kojin_card.simulator import load_persona
+    from kojin_card.simulator.lettering import lettered
+    from kojin_card.simulator.persona_file import load_profile
+
+    own = Path(name)
+    who = load_persona(own.stem, own.absolute().parent) if own.suffix == ".toml" else load_persona(name)
+    if profile is not None:
+        kind = load_profile(profile)
+        who = replace(who, profile=kind, atr=kind.atr)
+    if seed is not None:
+        who = replace(who, seed=seed)
+    return who if font is None else lettered(who, font)
+
+
 def _make(
-    session: Session, file: str | None, output: str | None, persona: str, at: datetime | None, force: bool
+    session: Session,
+    file: str | None,
+    output: str | None,
+    persona: str,
+    profile: str | None,
+    seed: str | None,
+    fresh_keys: bool,
+    font: Path | None,
+    knob: tuple[str, ...],
+    lists: Path | None,
+    at: datetime | None,
+    list_: bool,
+    force: bool,
 ) -> None:
     """A card as the municipal counter hands it out: full counters, certificates valid from now."""
-    from kojin_card.simulator import SoftCard, make_card
+    from kojin_card.simulator import Knobs, SoftCard, make_card
+    from kojin_card.simulator.settings import with_knob
+    from kojin_card.spec import load_card_spec
 
+    if list_:
+        _list(session)
+        return
     if file is not None and output is not None:
         raise UsageError("FILE or -o, not both", operation="make a card file")
-    path = Path(file or output or f"{persona}.json")
+    who, knobs = _persona(persona, profile=profile, seed=seed, font=font), Knobs()
+    for setting in knob:
+        knobs = with_knob(knobs, setting, load_card_spec(), making=True)
+    path = Path(file or output or f"{who.id}.json")
     refuse_existing(path, force=force)
-    state = make_card(persona, now=session.now() if at is None else at)
+    state = make_card(who, now=session.now() if at is None else at, knobs=knobs, fresh_keys=fresh_keys)
     if force and path.exists():
         with contextlib.suppress(InputError):  # not a card file: it is replaced all the same
             SoftCard.open(path, wait_seconds=0.0).close()  # one that is in use is not
         path.unlink()
     SoftCard.create(path, state).close()
     text = session.console.text
-    value = {"file": str(path), "persona": state.persona, "issued_at": utc(state.issued_at)}
-    session.answer(
-        "card-file-made",
-        value,
-        [
-            Line(f"{session.console.symbol('pass')} {text('say.simulator.made', file=str(path))}", Role.GOOD),
-            Line(text("say.simulator.test_card")),
-            Line(text("say.simulator.next", file=str(path))),
-        ],
-    )
+    blocks: list[Block] = [
+        Line(f"{session.console.symbol('pass')} {text('say.simulator.made', file=str(path))}", Role.GOOD),
+        Line(text("say.simulator.test_card")),
+    ]
+    if lists is not None:
+        add_lists(session, who, state, lists)
+        blocks.append(Line(text("say.simulator.lists", folder=str(lists))))
+    value = {
+        "file": str(path),
+        "persona": state.persona,
+        "issued_at": utc(state.issued_at),
+        "lists": None if lists is None else str(lists),
+    }
+    session.answer("card-file-made", value, [*blocks, Line(text("say.simulator.next", file=str(path)))])
+
+
+def add_lists(session: Session, who: Persona, state: CardState, folder: Path) -> None:
+    """The revocation lists of the card's municipality as of now, as ``revocation add --trust simulator`` keeps them.
+
+    Raises:
+        InputError: the folder cannot be written, or has newer lists.
+    """
+    from kojin_card.pki.crl_store import add_crl
+    from kojin_card.pki.trust import TrustStore
+    from kojin_card.simulator.lists import revocation_lists
+    from kojin_card.simulator.testpki import TestPki
+
+    now = session.now().replace(microsecond=0)
+    for crl in revocation_lists(who, state, now=now, pki=TestPki.load()).values():
+        add_crl(folder, crl, TrustStore.load("simulator"), now=session.now())
 
 
 new = _New(
@@ -83,8 +179,15 @@ new = _New(
     [
         argument("file", required=False, metavar="[FILE]"),
         option("-o", "--output", metavar="FILE", help="output_card"),
-        option("--persona", metavar="NAME", default="adult", help="persona", show_default=True),
+        option("--persona", metavar="NAME|FILE.toml", default="adult", help="persona", show_default=True),
+        option("--profile", metavar="NAME", help="profile"),
+        option("--seed", metavar="TEXT", help="seed"),
+        option("--fresh-keys", is_flag=True, help="fresh_keys"),
+        option("--font", metavar="FILE", type=click.Path(path_type=Path), help="font"),
+        option("--knob", metavar="NAME=VALUE", multiple=True, help="knob"),
+        option("--lists", metavar="FOLDER", type=click.Path(path_type=Path), help="lists"),
         option("--at", metavar="TIME", type=Moment(), help="issue_at"),
+        option("--list", "list_", is_flag=True, help="list_personas"),
         option("--force", is_flag=True, help="force"),
     ],
 )
@@ -104,6 +207,8 @@ def _secrets(state: CardState) -> Iterator[tuple[str, KeySpec, KeyState]]:
 def show(session: Session, file: str, reveal: bool) -> None:
     """Persona, counters and settings; the values of its secrets only with ``--reveal``."""
     from kojin_card.simulator import SoftCard
+    from kojin_card.simulator.settings import knob_values
+    from kojin_card.spec import load_card_spec
 
     with SoftCard.open(file) as card:
         state = card.state
@@ -125,13 +230,7 @@ def show(session: Session, file: str, reveal: bool) -> None:
         )
         row = [key.name_ja if ja else key.name_en, key.secret, f"{content.tries_left} / {content.tries_full}"]
         rows.append([*row, *([value or text("say.simulator.none")] if reveal else [])])
-    knobs = {
-        "blocked_sw": f"{state.knobs.blocked_sw:04X}",
-        "reselect_keeps_state": state.knobs.reselect_keeps_state,
-        "empty_verify_when_verified": None
-        if state.knobs.empty_verify_when_verified is None
-        else f"{state.knobs.empty_verify_when_verified:04X}",
-    }
+    knobs = knob_values(state.knobs, load_card_spec())
     value_json = {
         "file": file,
         "persona": state.persona,
@@ -154,7 +253,7 @@ def show(session: Session, file: str, reveal: bool) -> None:
                 (text("say.simulator.persona"), state.persona),
                 (text("say.simulator.issued_at"), moment(state.issued_at, session.lang)),
                 ("ATR", state.atr.hex().upper()),
-                *((f"{text('say.simulator.knobs')}: {name}", str(setting)) for name, setting in knobs.items()),
+                *((f"{text('say.simulator.knobs')}: {name}", setting) for name, setting in knobs.items()),
             ]
         ),
         Heading(text("say.simulator.secrets") + ("" if reveal else f" {text('say.simulator.hidden')}")),
