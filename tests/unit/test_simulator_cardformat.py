@@ -122,7 +122,7 @@ TEXT = ("applications", "input_support")
         (("knobs",), "empty_verify_when_verified", "6984"),
         (("knobs",), "other", True),
         ((), "applications", []),
-        (("applications",), "licence", {"files": {}, "keys": {}}),
+        (("applications",), "health_insurance", {"files": {}, "keys": {}}),
         (("applications", "jpki"), "files", []),
         (("applications", "jpki"), "more", {}),
         (("applications", "jpki", "files"), "no_such_file", {"octets": "00"}),

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING
 
 from kojin_card.errors import SpecError, UsageError
 from kojin_card.pki.profile import Purpose
-from kojin_card.simulator import images
+from kojin_card.simulator import images, licence_record
 from kojin_card.simulator.certificates import birthday_in
+from kojin_card.simulator.layout_values import length_of, typed
 from kojin_card.simulator.persona import Persona
 from kojin_card.simulator.persona_file import load_persona
 from kojin_card.simulator.state import ApplicationState, CardState, FileState, KeyState, Knobs, PrivateKey
 from kojin_card.simulator.testpki import CertifiedPerson, TestPki
 from kojin_card.spec.codec import decode, digest_input, encode
 from kojin_card.spec.load import load_card_spec
-from kojin_card.spec.model import FieldType, KeyKind, Structure
+from kojin_card.spec.model import KeyKind, Structure
 from kojin_card.spec.wareki import yymmdd
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from kojin_card.simulator.persona import DeclaredFile, Profile, Reference
     from kojin_card.spec.codec import Value
-    from kojin_card.spec.model import ApplicationSpec, CardSpec, FieldSpec, FileSpec, KeySpec, LayoutSpec, SignatureSpec
+    from kojin_card.spec.model import ApplicationSpec, CardSpec, FileSpec, KeySpec, SignatureSpec
 
 JST = timezone(timedelta(hours=9), "JST")
 _RSA_2048 = 256
@@ -260,10 +261,10 @@ class _Issuer:
         if self.who.profile is not None:
             values.update(self._made(application.id, file.id))
         if declared is not None and layout is not None:
-            values.update(_typed(layout, declared.values))
+            values.update(typed(layout, declared.values))
         if values and layout is not None:
             for name in self._sealed(application, file.id):
-                values.setdefault(name, bytes(_length(layout, name)))
+                values.setdefault(name, bytes(length_of(layout, name)))
         return values
 
     def _sealed(self, application: ApplicationSpec, file: str) -> list[str]:
@@ -295,6 +296,7 @@ class _Issuer:
             groups = [b"".join(parts.get(name, b"") for name in group) for group in signature.covers]
             values[file.id][signature.field] = self._signed(groups)
             octets[file.id] = self._encode(application, file, values[file.id])
+        licence_record.seal(application, values, octets, self.pki)
 
     def _signed(self, groups: list[bytes]) -> bytes:
         """One group is signed as it is; several are hashed and signed in one DigestInfo (card.md §2.2)."""
@@ -394,6 +396,8 @@ class _Issuer:
                 return {"certificate": self.pki.ca(Purpose.SIGNATURE, self.now).certificate}
             case "jpki", "auth_ca_certificate":
                 return {"certificate": self.pki.ca(Purpose.AUTHENTICATION, self.now).certificate}
+            case "licence", _:
+                return licence_record.made(file, who, self.birth, self.issued, self.pki)
             case _:
                 return {}
 
@@ -472,28 +476,3 @@ class _Issuer:
 def _own_signatures(application: ApplicationSpec) -> list[SignatureSpec]:
     """Signatures that the municipality's record key makes, the one that a CV certificate of the card certifies."""
     return [signature for signature in application.signatures.values() if signature.signer.startswith("file:")]
-
-
-def _field(layout: LayoutSpec, name: str) -> FieldSpec:
-    for field in layout.walk():
-        if field.name == name:
-            return field
-    raise SpecError("the layout has no such field", file="", table=f"{layout.id}.{name}")
-
-
-def _length(layout: LayoutSpec, name: str) -> int:
-    return _field(layout, name).length or 0
-
-
-def _typed(layout: LayoutSpec, values: Mapping[str, str | int]) -> dict[str, Value]:
-    """Declared values as the codec wants them: hex becomes bytes where the field is bytes."""
-    typed: dict[str, Value] = {}
-    for name, value in values.items():
-        if _field(layout, name).type is FieldType.BYTES and isinstance(value, str):
-            try:
-                typed[name] = bytes.fromhex(value)
-            except ValueError:
-                raise SpecError("a value must be hex", file="", table=f"{layout.id}.{name}") from None
-        else:
-            typed[name] = value
-    return typed

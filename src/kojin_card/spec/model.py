@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from kojin_card.spec.access import Access
     from kojin_card.spec.messaging import SecureMessagingSpec
+    from kojin_card.spec.unset import Unset
+    from kojin_card.spec.variant import VariantSpec
 
 
 class EvidenceLevel(StrEnum):
@@ -62,6 +64,7 @@ class Encoding(StrEnum):
 
     BER_TLV = "ber_tlv"
     SIMPLE_TLV = "simple_tlv"
+    PLAIN_TLV = "plain_tlv"
     FIXED = "fixed"
     DER = "der"
 
@@ -74,9 +77,11 @@ class FieldType(StrEnum):
     OFFSETS = "offsets"
     UTF8 = "utf8"
     ASCII = "ascii"
+    JIS_X0208 = "jis_x0208"
     DIGITS = "digits"
     DATE = "date"
     PARTIAL_DATE = "partial_date"
+    ERA_DATE = "era_date"
     CODE = "code"
     U32 = "u32"
     BYTES = "bytes"
@@ -138,6 +143,7 @@ class KeySpec:
         schemes: for private keys, ids of the signature schemes (:class:`SchemeSpec`).
         issued_blocked: blocked on every card examined.
         internal_authentication: for private keys, whether INTERNAL AUTHENTICATE uses it.
+        unset: the value that a secret has which nobody set, and what tells that nobody did.
     """
 
     id: str
@@ -154,6 +160,7 @@ class KeySpec:
     schemes: tuple[str, ...] = ()
     issued_blocked: bool = False
     internal_authentication: bool = False
+    unset: Unset | None = None
 
     @property
     def sfi(self) -> int:
@@ -190,11 +197,12 @@ class FieldSpec:
         tag: for TLV encodings.
         length: exact length of the value in bytes (fields of a fixed layout always have one).
         minimum, maximum: bounds of the value (characters for ``utf8``, bytes otherwise).
-        values: for ``code``: what each value means; keys are text, or hex when ``hex_values``. For ``ascii``: what the
-            values that are known mean; others may stand too.
+        values: for ``code``: what each value means; keys are text, or hex when ``hex_values``. For ``ascii`` and
+            ``bytes`` (hex): what the values that are known mean; others may stand too.
         encoding: for ``fields``: how the inner fields stand.
         pad: for ``ascii`` of a fixed length: the byte that fills it up on the right.
         media: for ``image``: its media type.
+        empty: it may stand without a value, and then has none.
     """
 
     type: FieldType
@@ -210,6 +218,7 @@ class FieldSpec:
     pad: str = ""
     media: str = ""
     optional: bool = False
+    empty: bool = False
     privacy: Privacy | None = None
     label_ja: str = ""
     label_en: str = ""
@@ -335,7 +344,9 @@ class SignatureSpec:
         covers: groups of fields of that file. One group: the signed message is those objects (or, with ``values``,
             their values) joined. Several: the digest of each group is taken and all go, joined, into ONE DigestInfo.
         values: the values alone are covered, not tag and length.
-        signer: ``file:<id>`` (the key certified there) or ``ca`` (a card-verifiable-certificate authority).
+        signer: ``file:<id>`` (the key certified there), ``ca`` (a card-verifiable-certificate authority) or ``issuer``
+            (a key that is not on the card).
+        of_file: another file, of which every object is covered; then there are no groups.
     """
 
     id: str
@@ -346,27 +357,7 @@ class SignatureSpec:
     values: bool
     signer: str
     evidence: Evidence
-
-
-@dataclass(frozen=True, slots=True)
-class VariantSpec:
-    """Another reading of an application: a kind of card that differs, or what a source says that was not followed.
-
-    Attributes:
-        aid: the name it is selected by instead; empty when that is the same.
-        read: other access rules, by file.
-        file_ids: other file ids, by file or key.
-        last_command: the last-command indicator (``80 FC``) answers.
-    """
-
-    id: str
-    name_en: str
-    name_ja: str
-    evidence: Evidence
-    aid: bytes = b""
-    read: Mapping[str, Access] = field(default_factory=dict)
-    file_ids: Mapping[str, bytes] = field(default_factory=dict)
-    last_command: bool = False
+    of_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,6 +370,7 @@ class ApplicationSpec:
         order: place among the applications when a prefix of the AID is selected (assumption).
         secure_messaging: what it makes of ``80 AE``; None: nobody has tried.
         optional: not on every card: a persona names it.
+        locked_with: the secret with which it is locked: while that is blocked, SELECT answers 6283.
         last_command: the last-command indicator (``80 FC``) answers here; only a variant says so.
         variants: other readings of this application, by their id; several applications may share one.
         source_file: the TOML file it was read from.
@@ -401,6 +393,7 @@ class ApplicationSpec:
     variants: Mapping[str, VariantSpec] = field(default_factory=dict)
     power_on: bool = False
     optional: bool = False
+    locked_with: str = ""
     last_command: bool = False
     order: int = 100
     secure_messaging: SecureMessagingSpec | None = None

@@ -9,6 +9,7 @@ from kojin_card.pki.crl_store import CrlFile, CrlFolder
 from kojin_card.pki.revocation import RevocationAnswer, RevocationSource, RevocationStatus
 from kojin_card.verification.challenges import ChallengeStore, MemoryChallengeStore, SqliteChallengeStore
 from kojin_card.verification.holder import Holder, Sex
+from kojin_card.verification.licence import LicenceIssuerKey, judge_licence
 from kojin_card.verification.verifier import Verifier
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "CrlFile",
     "CrlFolder",
     "Holder",
+    "LicenceIssuerKey",
     "MemoryChallengeStore",
     "RevocationAnswer",
     "RevocationSource",
@@ -23,4 +25,5 @@ __all__ = [
     "Sex",
     "SqliteChallengeStore",
     "Verifier",
+    "judge_licence",
 ]
