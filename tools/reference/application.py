@@ -44,6 +44,10 @@ COMMANDS = {
 WRAPS = {"none": "as given, PKCS#1 v1.5", "digest_info": "in a DigestInfo, PKCS#1 v1.5", "pss": "PSS"}
 
 
+def _signed(scheme: SchemeSpec) -> str:
+    return WRAPS[scheme.wrap] if scheme.algorithm == "rsa" else "the hash as given, ECDSA; r and s without DER"
+
+
 def because(evidence: Evidence) -> str:
     """Where a fact is from."""
     require(Evidence, ("level", "source", "note"))
@@ -200,7 +204,7 @@ class Page:
                 Column("name", ("id",), lambda one: code(one.id)),
                 Column("input", ("minimum", "maximum"), lambda one: f"{_range(one.minimum, one.maximum)} bytes"),
                 Column("card hashes", ("hashes",), lambda one: "SHA-256" if one.hashes else "no"),
-                Column("what is signed", ("wrap",), lambda one: WRAPS[one.wrap]),
+                Column("what is signed", ("wrap", "algorithm"), _signed),
                 *_known(),
             ),
         )

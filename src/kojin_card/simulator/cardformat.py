@@ -11,12 +11,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from kojin_card.errors import InputError, SpecError, UsageError
+from kojin_card.simulator.ec_engine import COORDINATE, EcEngine
 from kojin_card.simulator.rsa_engine import RsaEngine
 from kojin_card.simulator.state import (
     MAX_COUNTER,
     WHEN_MADE,
     ApplicationState,
     CardState,
+    EcPrivateKey,
     FileState,
     KeyState,
     Knobs,
@@ -85,6 +87,8 @@ def _dump_key(key: KeyState) -> dict[str, object]:
         values |= {"tries_left": key.tries_left, "tries_full": key.tries_full}
     if key.private is not None:
         values |= _dump_private(key.private)
+    if key.private_ec is not None:
+        values["d"] = f"{key.private_ec.d:0{2 * COORDINATE}x}"
     return values
 
 
@@ -263,7 +267,7 @@ def _key(table: Table, spec: KeySpec) -> KeyState:
         if key.secret is None and left:
             raise table.error("a reference without a value has no tries")
     elif spec.kind is KeyKind.PRIVATE_KEY:
-        key = KeyState(private=_private(table))
+        key = KeyState(private_ec=_private_ec(table)) if table.has("d") else KeyState(private=_private(table))
     table.done()
     return key
 
@@ -296,3 +300,12 @@ def _private(table: Table) -> PrivateKey:
     except ValueError:
         raise table.error("p and q make no key") from None
     return PrivateKey(p, q)
+
+
+def _private_ec(table: Table) -> EcPrivateKey:
+    d = int.from_bytes(table.hex("d", size=(COORDINATE, COORDINATE)), "big")
+    try:
+        EcEngine(d)
+    except ValueError:
+        raise table.error("d makes no key") from None
+    return EcPrivateKey(d)

@@ -66,6 +66,13 @@ class PrivateKey:
 
 
 @dataclass(frozen=True, slots=True)
+class EcPrivateKey:
+    """A private key on P-384 as its scalar: what a next card has instead of RSA keys for signatures (an assumption)."""
+
+    d: int = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class FileState:
     """The content of a working file.
 
@@ -86,13 +93,15 @@ class KeyState:
         secret: what VERIFY compares with; None for keys, and for a reference that has no value (it is blocked).
         tries_left: how many wrong values in a row are still compared.
         tries_full: what success restores.
-        private: the key that ``80 2A`` uses.
+        private: the key that ``80 2A`` uses, when it is RSA.
+        private_ec: the same when it is on P-384; a card has one or the other in a file.
     """
 
     secret: bytes | None = field(default=None, repr=False)
     tries_left: int = 0
     tries_full: int = 0
     private: PrivateKey | None = field(default=None, repr=False)
+    private_ec: EcPrivateKey | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

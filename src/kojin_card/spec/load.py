@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 _ID = re.compile(r"[a-z][a-z0-9_]*\Z")
 _CHARSETS = ("digits", "upper_alphanumeric")
+_KEY_ALGORITHMS = ("rsa", "ec")
 _WRAPS = ("none", "digest_info", "pss")
 
 
@@ -249,7 +250,12 @@ def _scheme(table: Table) -> SchemeSpec:
         minimum=minimum,
         maximum=maximum,
         evidence=evidence(table),
+        algorithm=table.take("algorithm", str, "rsa"),
     )
+    if scheme.algorithm not in _KEY_ALGORITHMS:
+        raise table.error(f"algorithm must be one of {', '.join(_KEY_ALGORITHMS)}")
+    if scheme.algorithm == "ec" and (scheme.hashes or scheme.wrap != "none"):
+        raise table.error("a scheme for ec signs the hash that it is given")
     if scheme.wrap not in _WRAPS:
         raise table.error(f"wrap must be one of {', '.join(_WRAPS)}")
     if not 0 <= minimum <= maximum <= 0xFFFF:
@@ -452,6 +458,6 @@ def _check(application: ApplicationSpec, head: Table) -> None:
         raise head.error("two objects share a tag")
     if both := sorted(application.objects.keys() & (application.files.keys() | keys.keys())):
         raise head.error(f"the id {both[0]!r} stands twice")
-    p1s = [scheme.p1 for scheme in application.schemes.values()]
+    p1s = [(scheme.algorithm, scheme.p1) for scheme in application.schemes.values()]
     if len(set(p1s)) != len(p1s):
-        raise head.error("two schemes share a P1")
+        raise head.error("two schemes for one kind of key share a P1")

@@ -175,8 +175,8 @@ class SchemeSpec:
     Attributes:
         p1: the parameter byte.
         hashes: the card hashes the input with SHA-256 first.
-        wrap: ``none`` (the bytes are padded as given), ``digest_info`` or ``pss``.
-        minimum, maximum: length of the input in bytes.
+        wrap: ``none`` (the bytes are padded as given, or signed as the hash they are), ``digest_info`` or ``pss``.
+        minimum, maximum: length of the input in bytes; ``algorithm``: its kind of key, ``rsa`` or ``ec``.
     """
 
     id: str
@@ -186,6 +186,7 @@ class SchemeSpec:
     minimum: int
     maximum: int
     evidence: Evidence
+    algorithm: str = "rsa"
 
 
 @dataclass(frozen=True, slots=True)
