@@ -234,6 +234,21 @@ class HalfChangedUnseen(HalfChanged, TransportError):
     """The same, and the connection failed: what the card did with the last command is unknown."""
 
 
+class SecureMessagingError(KojinError):
+    """Secure messaging was not taken up by the card, or it broke: it is over, and nothing that came is believed.
+
+    Attributes:
+        sw: the status word, where one said so; None where the answer itself was wrong.
+    """
+
+    code = "secure_messaging"
+
+    def __init__(self, message: str = "", *, operation: str | None = None, sw: int | None = None) -> None:
+        self.sw = sw
+        details: dict[str, Detail] = {} if sw is None else {"sw": f"{sw:04X}"}
+        super().__init__(message, operation=operation, **details)
+
+
 class SignatureMismatch(KojinError):
     """What the signer answered does not verify with the key of its certificate: garbage, or the wrong key or card."""
 

@@ -41,6 +41,8 @@ CASES = [
     Case("read basic-four", {"pin": "5678"}),
     Case("read basic-four", B),
     Case("read basic-four --by pin", {"pin": "5678"}),
+    Case("read basic-four --secure-messaging", {"pin": "5678"}),
+    Case("read my-number --duty tax --secure-messaging", {"pin": "5678"}),
     Case("read basic-four --by code-b", B),
     Case("read my-number --duty tax", {"pin": "5678"}),
     Case("read my-number --duty tax --by code-a -o number.txt", {"code-a": NUMBER}),
@@ -86,6 +88,8 @@ def unplanned(operation: str, plan: list[dict[str, Any]]) -> bool:
     for step in plan:
         for one in step["one_of"]:
             if operation == f"select {one['application']}":
+                return False
+            if step["action"] == "secure" and operation == f"secure messaging with {one['application']}":
                 return False
             place = f"{one['application']}/{one['id']}"
             if operation in {f"{word} {place}" for word in OPERATIONS[Action(step["action"])]}:
@@ -203,6 +207,7 @@ def test_rules_are_those_of_the_specs(cli: Cli) -> None:
 def test_a_line_that_cannot_be_carried_out_is_not_explained(cli: Cli) -> None:
     assert cli("read", "my-number", "--explain").exit == 2
     assert cli("read", "face", "--my-number-image", "--by", "code-b", "--explain").exit == 2
+    assert cli("read", "basic-four", "--secure-messaging", "--by", "code-b", "--explain").exit == 2
     assert cli("verify", "pdf", "x", "--explain").exit == 2  # opens no card
 
 

@@ -33,6 +33,7 @@ class Action(StrEnum):
     CHANGE = "change"
     READ = "read"
     USE = "use"
+    SECURE = "secure"
 
 
 #: the first words of the operations (see ``Exchange.operation``) that an action stands for; SELECT goes without saying
@@ -42,6 +43,7 @@ OPERATIONS: Mapping[Action, tuple[str, ...]] = {
     Action.CHANGE: ("tries", "verify", "change"),
     Action.READ: ("read", "get"),
     Action.USE: ("sign", "authenticate with"),
+    Action.SECURE: ("read",),  # and then "secure messaging with" the application
 }
 
 
@@ -127,6 +129,11 @@ def read(*places: str) -> tuple[Step, ...]:
 def use(place: str) -> Step:
     """Let the card compute with a key."""
     return Step(Action.USE, (place,))
+
+
+def secure(wanted: bool, key_file: str) -> tuple[Step, ...]:
+    """Begin secure messaging with the key in that file, where it is ``wanted``."""
+    return (Step(Action.SECURE, (key_file,)),) if wanted else ()
 
 
 def only(when: str, *steps: Step | tuple[Step, ...]) -> tuple[Step, ...]:
@@ -274,7 +281,7 @@ def _sentence(step: Step, spec: CardSpec, console: Console) -> str:
 
 def _thing(one: Mapping[str, Any], action: Action, console: Console) -> str:
     text = console.text
-    if action in (Action.READ, Action.USE):
+    if action in (Action.READ, Action.USE, Action.SECURE):
         return text("explain.thing", name=one["name"], rule=one["rule_words"])
     tries = text("explain.tries_unknown") if one["tries"] is None else text("explain.tries_of", tries=one["tries"])
     return text("explain.secret", name=one["name"], secret=one["secret"], tries=tries)

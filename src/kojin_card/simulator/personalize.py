@@ -16,21 +16,23 @@ from kojin_card.pki.profile import Purpose
 from kojin_card.simulator import images, licence_record
 from kojin_card.simulator.cardkeys import CardKeys, mark
 from kojin_card.simulator.certificates import birthday_in
+from kojin_card.simulator.layout_values import length_of, typed
 from kojin_card.simulator.persona import Persona
 from kojin_card.simulator.persona_file import load_persona
 from kojin_card.simulator.state import ApplicationState, CardState, FileState, KeyState, Knobs
 from kojin_card.simulator.testpki import CertifiedPerson, TestPki
 from kojin_card.spec.codec import decode, digest_input, encode
 from kojin_card.spec.load import load_card_spec
-from kojin_card.spec.model import FieldType, KeyKind, Structure
+from kojin_card.spec.model import KeyKind, Structure
 from kojin_card.spec.wareki import yymmdd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kojin_card.simulator.persona import DeclaredFile, Profile, Reference
+    from kojin_card.simulator.state import PrivateKey
     from kojin_card.spec.codec import Value
-    from kojin_card.spec.model import ApplicationSpec, CardSpec, FieldSpec, FileSpec, KeySpec, LayoutSpec, SignatureSpec
+    from kojin_card.spec.model import ApplicationSpec, CardSpec, FileSpec, KeySpec, SignatureSpec
 
 JST = timezone(timedelta(hours=9), "JST")
 _RSA_2048 = 256
@@ -136,7 +138,7 @@ class _Issuer:
         if unknown := sorted(set(named) - self.spec.applications.keys()):
             raise SpecError("the specs have no such application", file=f"{who.id}.toml", table=unknown[0])
         return {
-            a.id: ApplicationState(self._files(a), self._keys_of(a), self._objects(a))
+            a.id: ApplicationState(self._files(a), self._keys_of(a), self._objects(a), self._session_key(a))
             for a in self.spec.applications.values()
             if (a.id in named if named else not a.optional)
         }
@@ -188,6 +190,11 @@ class _Issuer:
         if role is None or (role == Purpose.SIGNATURE and not self.signs):
             return None
         return self._keys.state(role)
+
+    def _session_key(self, application: ApplicationSpec) -> PrivateKey | None:
+        """The private half of what :meth:`_made` writes into the file of the public one."""
+        secure = application.secure_messaging
+        return self._keys.state("session").private if self.who.profile and secure and secure.key_file else None
 
     # --- files --------------------------------------------------------------------------------------------------------
 
@@ -246,10 +253,10 @@ class _Issuer:
         if self.who.profile is not None:
             values.update(self._made(application.id, file.id))
         if declared is not None and layout is not None:
-            values.update(_typed(layout, declared.values))
+            values.update(typed(layout, declared.values))
         if values and layout is not None:
             for name in self._sealed(application, file.id):
-                values.setdefault(name, bytes(_length(layout, name)))
+                values.setdefault(name, bytes(length_of(layout, name)))
         return values
 
     def _sealed(self, application: ApplicationSpec, file: str) -> list[str]:
@@ -465,28 +472,3 @@ class _Issuer:
 def _own_signatures(application: ApplicationSpec) -> list[SignatureSpec]:
     """Signatures that the municipality's record key makes, the one that a CV certificate of the card certifies."""
     return [signature for signature in application.signatures.values() if signature.signer.startswith("file:")]
-
-
-def _field(layout: LayoutSpec, name: str) -> FieldSpec:
-    for field in layout.walk():
-        if field.name == name:
-            return field
-    raise SpecError("the layout has no such field", file="", table=f"{layout.id}.{name}")
-
-
-def _length(layout: LayoutSpec, name: str) -> int:
-    return _field(layout, name).length or 0
-
-
-def _typed(layout: LayoutSpec, values: Mapping[str, str | int]) -> dict[str, Value]:
-    """Declared values as the codec wants them: hex becomes bytes where the field is bytes."""
-    typed: dict[str, Value] = {}
-    for name, value in values.items():
-        if _field(layout, name).type is FieldType.BYTES and isinstance(value, str):
-            try:
-                typed[name] = bytes.fromhex(value)
-            except ValueError:
-                raise SpecError("a value must be hex", file="", table=f"{layout.id}.{name}") from None
-        else:
-            typed[name] = value
-    return typed

@@ -106,11 +106,17 @@ class KeyState:
 
 @dataclass(frozen=True, slots=True)
 class ApplicationState:
-    """Files, keys and data objects of one application, by the ids of its spec."""
+    """Files, keys and data objects of one application, by the ids of its spec.
+
+    Attributes:
+        session_key: the private half of the key that session keys are encrypted for (card.md §4.7). It has no file id
+            that anybody knows, so it is none of ``keys``; None: the card cannot do secure messaging.
+    """
 
     files: Mapping[str, FileState]
     keys: Mapping[str, KeyState]
     objects: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    session_key: PrivateKey | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

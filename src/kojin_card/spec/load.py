@@ -11,6 +11,7 @@ from kojin_card.errors import SpecError
 from kojin_card.resources import data_root
 from kojin_card.spec.access import Access
 from kojin_card.spec.layouts import load_layout
+from kojin_card.spec.messaging import SecureMessagingSpec
 from kojin_card.spec.model import (
     ApplicationSpec,
     CardSpec,
@@ -31,10 +32,10 @@ from kojin_card.spec.model import (
     SignatureSpec,
     Structure,
     Tries,
-    VariantSpec,
 )
 from kojin_card.spec.strict import Table, parse_toml, unique
 from kojin_card.spec.unset import load_unset, unset_problem
+from kojin_card.spec.variant import VariantSpec
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -139,6 +140,9 @@ def load_application(text: str, file: str) -> ApplicationSpec:
         optional=head.take("optional", bool, False),
         locked_with=head.take("locked_with", str, ""),
         order=head.take("order", int, 100),
+        secure_messaging=_secure_messaging(top.table("secure_messaging"), files, layouts)
+        if top.has("secure_messaging")
+        else None,
     )
     head.done()
     top.done()
@@ -318,6 +322,22 @@ def _object(table: Table, layouts: dict[str, LayoutSpec]) -> ObjectSpec:
     return spec
 
 
+def _secure_messaging(table: Table, files: dict[str, FileSpec], layouts: dict[str, LayoutSpec]) -> SecureMessagingSpec:
+    refused = table.has("refused")
+    spec = SecureMessagingSpec(
+        key_file="" if refused else table.take("key_file", str),
+        after=Access() if refused else _rule(table, "after"),
+        refused=int.from_bytes(table.hex("refused", size=(2, 2)), "big") if refused else None,
+        evidence=evidence(table),
+    )
+    if not refused and not spec.after.keys:
+        raise table.error("after must name keys that are verified before")
+    if spec.key_file and not {"exponent", "modulus"} <= _fields_of(table, files, layouts, spec.key_file):
+        raise table.error("key_file must hold exponent and modulus")
+    table.done()
+    return spec
+
+
 def _variant(table: Table, files: dict[str, FileSpec], keys: dict[str, KeySpec]) -> VariantSpec:
     read, file_ids = (table.text_map(key) if table.has(key) else {} for key in ("read", "file_ids"))
     try:
@@ -411,6 +431,8 @@ def _check(application: ApplicationSpec, head: Table) -> None:
     rules += [(o.id, o.read) for o in application.objects.values()]
     rules += [(k.id, k.use) for k in keys.values() if k.use is not None]
     rules += [(k.id, k.change.after) for k in keys.values() if k.change is not None]
+    if application.secure_messaging is not None:
+        rules.append(("secure_messaging", application.secure_messaging.after))
     for owner, rule in rules:
         for name in rule.keys:
             if name not in keys or keys[name].kind is not KeyKind.PIN:

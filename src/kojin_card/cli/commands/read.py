@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kojin_card.cli.explain import keys_of, plan, verify
+from kojin_card.cli.explain import Plan, keys_of, plan, secure, verify
 from kojin_card.cli.explain import read as read_steps
 from kojin_card.cli.framework import KojinGroup, command, option, secret_options
 from kojin_card.cli.printed import code_b
 from kojin_card.cli.render import Fields, Heading, Line, Role
 from kojin_card.cli.wording import day, sex
+from kojin_card.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kojin_card.cli.secret_sources import Secrets
     from kojin_card.cli.session import Session
 
@@ -32,19 +35,19 @@ read = KojinGroup(
 @command(
     "read.basic-four",
     option("--by", type=click.Choice(["pin", "code-b"]), help="opened_by"),
+    option("--secure-messaging", is_flag=True, help="secure_messaging"),
     *secret_options(),
-    plan=lambda given: plan(
-        verify(*(f"input_support/{key}" for key in keys_of(given["by"], "pin", "code-b"))),
-        read_steps("input_support/basic_four"),
-    ),
+    plan=lambda given: of_input_support(given, "code-b", "basic_four"),
 )
-def basic_four(session: Session, by: str | None, secrets: str | None, last_try: bool) -> None:
+def basic_four(session: Session, by: str | None, secure_messaging: bool, secrets: str | None, last_try: bool) -> None:
     """Name, address, date of birth, sex: after the PIN, or after the verification number B."""
     source = session.secrets(secrets)
     by = by or ("code-b" if _only_code_b(source) else "pin")
+    if secure_messaging:
+        begins_with_pin(by)
     reserve = 0 if last_try else 1
     given: Any = {"pin": source.at_hand("pin")} if by == "pin" else {"code_b": code_b(session, source)}
-    four = session.card().input_support.read_basic_four(**given, reserve=reserve)
+    four = session.card().input_support.read_basic_four(**given, reserve=reserve, secure_messaging=secure_messaging)
     text, lang = session.console.text, session.lang
     value = {
         "name": four.name,
@@ -65,6 +68,34 @@ def basic_four(session: Session, by: str | None, secrets: str | None, last_try: 
     ]
     title = Heading(text("say.four.title"))
     session.answer("basic-four", value, [title, Fields(rows), Line(text("say.four.unchecked"), Role.UNSURE)])
+
+
+def of_input_support(given: Mapping[str, Any], other: str, file: str) -> Plan:
+    """The plan of reading a file of 券面事項入力補助AP, after its PIN or the ``other`` way.
+
+    Raises:
+        UsageError: as :func:`begins_with_pin`.
+    """
+    by = given["by"]
+    if given["secure_messaging"]:
+        by = by or "pin"
+        begins_with_pin(by)
+    return plan(
+        verify(*(f"input_support/{key}" for key in keys_of(by, "pin", other))),
+        secure(given["secure_messaging"], "input_support/session_public_key"),
+        read_steps(f"input_support/{file}"),
+    )
+
+
+def begins_with_pin(by: str) -> None:
+    """What ``--secure-messaging`` goes with, before anybody is asked for anything.
+
+    Raises:
+        UsageError: a verification number.
+    """
+    if by != "pin":
+        words = "secure messaging begins with the PIN, not with a verification number"
+        raise UsageError(words, operation="secure messaging with input_support")
 
 
 def _only_code_b(source: Secrets) -> bool:
