@@ -471,7 +471,7 @@ class _Issuer:
 
 
 def _contactless(atr: bytes) -> bool:
-    """Whether an ATR is one that a reader makes up for a contactless card: TD1 80, TD2 01 (PC/SC part 3; card.md §5)."""
+    """Whether an ATR is one that a reader makes up for a contactless card: TD1 80, TD2 01 (card.md §5)."""
     return atr[2:4] == b"\x80\x01"
 
 
