@@ -24,6 +24,7 @@ CONTRACT: list[tuple[type[errors.KojinError], int]] = [
     (errors.SecretUnavailable, 2),
     (problems.OutputExists, 2),
     (errors.NoReader, 3),
+    (errors.NotServed, 3),
     (errors.NoCard, 3),
     (errors.AmbiguousCard, 3),
     (errors.PinRejected, 4),
@@ -45,6 +46,7 @@ CONTRACT: list[tuple[type[errors.KojinError], int]] = [
     (errors.TrustError, 10),
     (problems.OutputFailed, 10),
     (errors.MissingExtra, 11),
+    (errors.VpcdUnreachable, 11),
     (errors.UnprovenRefused, 14),
     (errors.Cancelled, 130),
 ]
