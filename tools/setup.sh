@@ -57,10 +57,39 @@ install() {
     printf '%s\n' "done in $(($(date +%s) - begun)) s."
 }
 
+# What shows that it is there (a command, or a file), and the package of Debian that brings it. The tests name the same
+# commands and files (marks.foreign). The last three build the binding to PC/SC.
+FOREIGN='
+openssl                                         openssl
+pdfsig                                          poppler-utils
+pcscd                                           pcscd
+/usr/lib/pcsc/drivers/serial/libifdvpcd.so      vsmartcard-vpcd
+opensc-tool                                     opensc
+/usr/lib/*/opensc-pkcs11.so                     opensc-pkcs11
+p11tool                                         gnutls-bin
+ssh-keygen                                      openssh-client
+/usr/lib/*/engines-3/pkcs11.so                  libengine-pkcs11-openssl
+modutil                                         libnss3-tools
+/usr/include/PCSC/winscard.h                    libpcsclite-dev
+swig                                            swig
+cc                                              gcc
+'
+
+is_there() {
+    case $1 in
+        # shellcheck disable=SC2086 # a pattern is meant to be one
+        /*) for found in $1; do if [ -e "$found" ]; then return 0; fi; done; return 1 ;;
+        *) PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null 2>&1 ;;
+    esac
+}
+
 foreign() {
     missing=
-    command -v openssl >/dev/null 2>&1 || missing="openssl"
-    command -v pdfsig >/dev/null 2>&1 || missing="$missing poppler-utils"
+    while read -r what package; do
+        [ -z "$what" ] || is_there "$what" || missing="$missing${missing:+ }$package"
+    done <<LIST
+$FOREIGN
+LIST
     [ -n "$missing" ] || return 0
     as_root=
     if [ "$(id -u)" != 0 ]; then

@@ -272,7 +272,7 @@ def _listen(path: Path) -> socket.socket:
         except BaseException:
             line.close()
             raise
-    except OSError as bad:
+    except (OSError, ValueError) as bad:
         raise InputError(_words(bad), operation=_OPERATION, file=path.name) from None
     finally:
         os.close(folder)

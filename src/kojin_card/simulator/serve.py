@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from kojin_card.simulator.state import CardState
 
 _OPERATION = "serve software cards"
-_INSERT_SECONDS = 1.0  # a card file that is in use: all cards wait as long
+_INSERT_SECONDS = 0.2  # a card file that is in use: all cards wait as long
 _LAST_PORT = 0xFFFF
 
 

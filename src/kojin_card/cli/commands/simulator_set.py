@@ -117,7 +117,7 @@ def _set_running(
     from kojin_card.simulator.control import Request, ask
 
     path = str(Path(file).resolve())
-    values = {name: None if value is None else value.decode("ascii") for name, value in reset.items()}
+    values = {name: None if value is None else value.decode("utf-8", "replace") for name, value in reset.items()}
     told = ask(control, Request("set", file=path, tries=tries, reset=values, knobs=knobs))
     return next((dict(card["knobs"]) for card in told["cards"] if card["file"] == path), {})
 
