@@ -3,7 +3,7 @@
 #
 #   sh tools/setup.sh runtime    .venv with the package (editable) and what it runs on
 #   sh tools/setup.sh dev        the same with the tools that make lint, test and docs use
-#   sh tools/setup.sh foreign    programs nobody here wrote, which the tests compare with
+#   sh tools/setup.sh foreign    programs nobody here wrote, which the tests compare with, and the bindings to them
 set -eu
 
 VENV=.venv
@@ -107,9 +107,20 @@ LIST
     printf '%s\n' "NOT RUN: the tests against programs that nobody here wrote, until you install: $missing (Debian, Ubuntu: apt-get install $missing)." >&2
 }
 
+# The bindings are built from source (on Linux there is no other way), once.
+bindings() {
+    if [ ! -x $VENV/bin/python ] || $VENV/bin/python -c 'import PyKCS11, smartcard' >/dev/null 2>&1; then
+        return 0
+    fi
+    if is_there /usr/include/PCSC/winscard.h && is_there swig && is_there cc; then
+        (install '.[interop]' "with the bindings to PC/SC and PKCS#11") && return 0
+    fi
+    printf '%s\n' "NOT RUN: the tests that need the Python packages pyscard and PyKCS11 (they are built with gcc, swig and libpcsclite-dev)." >&2
+}
+
 case ${1:-} in
     runtime) make_venv && install . "what it runs on" && touch $VENV/.runtime ;;
     dev) make_venv && install '.[dev]' "with the developers' tools" && touch $VENV/.runtime $VENV/.dev ;;
-    foreign) foreign ;;
+    foreign) foreign && bindings ;;
     *) stop "say what to set up: sh tools/setup.sh runtime|dev|foreign." ;;
 esac

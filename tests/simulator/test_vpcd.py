@@ -316,18 +316,24 @@ def test_nobody_listens(card_path: Path) -> None:
     SoftCard.open(card_path, wait_seconds=0).close()
 
 
+def turn(slot: Slot) -> None:
+    """What the loop does with one slot."""
+    slot.work(0)
+    number = slot.fileno()
+    if number is not None:
+        poll = select.poll()
+        poll.register(number, slot.events)
+        left = slot.seconds_left()
+        slot.work(dict(poll.poll(2000 if left is None else 1000 * left)).get(number, 0))
+
+
 def test_calls_grow_rarer_up_to_a_bound() -> None:
     now = [0.0]
     slot = Slot(1, clock=lambda: now[0])  # nobody listens on port 1
     slot.insert(Dummy())
     pauses = []
     for _ in range(12):
-        slot.work(0)
-        number = slot.fileno()
-        if number is not None:
-            poll = select.poll()
-            poll.register(number, slot.events)
-            slot.work(dict(poll.poll(20_000))[number])
+        turn(slot)
         left = slot.seconds_left()
         assert left is not None
         pauses.append(round(left, 3))
@@ -388,6 +394,36 @@ def test_a_peer_that_floods_and_does_not_read_keeps_nobody_else_waiting(
             assert second.command(SELECT.hex()) == "9000"
         line.close()
         assert second.command(SELECT.hex()) == "9000"
+
+
+@pytest.mark.parametrize("control", [OFF, ON, RESET])
+def test_silence_after_a_control_ends_the_conversation_and_no_other_silence_does(control: bytes) -> None:
+    """A program's command of that one octet would otherwise hang pcscd, and every program with it."""
+    now = [0.0]
+    slot = Slot(1, clock=lambda: now[0])
+    with Reader() as reader:
+        slot.port = reader.port
+        slot.insert(Dummy())
+        turn(slot)
+        reader.accept()
+        reader.say(control + WANT_ATR)
+        turn(slot)
+        turn(slot)
+        assert reader.hear() == ATR
+        assert slot.seconds_left() is None
+        now[0] += 1000
+        slot.work(0)
+        assert slot.where is Where.IN_READER
+        reader.say(control)
+        turn(slot)
+        now[0] += 1.9
+        slot.work(0)
+        assert slot.fileno() is not None
+        now[0] += 0.2
+        slot.work(0)
+        assert slot.fileno() is None
+        assert reader.hung_up()
+        slot.remove()
 
 
 def test_a_peer_that_hangs_up_at_once_is_not_called_without_pause(card_path: Path) -> None:

@@ -5,6 +5,10 @@ from the reader is a control: ``00`` power off, ``01`` power on, ``02`` reset (n
 wanted. Everything else is a command, and until it is answered no program gets a word out of pcscd (pcsc.md P9): there
 is always an answer, never one of zero octets (P10).
 
+A program may send a *command* of one octet through pcscd, and if that is 00, 01 or 02 nobody can tell it from the
+control: vpcd waits for an answer that its protocol does not have, and everybody with it. pcscd asks for the ATR every
+400 ms, so silence after a control is that case, and the card leaves for a moment, which ends the waiting.
+
 The peer is whoever listens on that port of this machine, so it is believed nothing: what it sends is bounded by the
 length field, one message is dealt with at a time, an answer that it does not take stops the reading, nothing waits for
 it, and what is no message ends the connection.
@@ -35,6 +39,7 @@ _CHUNK = 0xFFFF + _LENGTH
 _FAULT = SW.NO_PRECISE_DIAGNOSIS.to_bytes(2, "big")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
 _CALL_SECONDS = 2.0
+_SILENCE_SECONDS = 2.0
 _POWER_OFF, _POWER_ON, _RESET, _ATR = b"\x00", b"\x01", b"\x02", b"\x04"
 _ABORT = struct.pack("ii", 1, 0)  # SO_LINGER: close at once, leave nothing of the connection behind
 _UNDER_WAY = {0, errno.EINPROGRESS, errno.EAGAIN, errno.EINTR}
@@ -153,6 +158,7 @@ class Slot:
         self._talk: Talk | None = None
         self._pause = _FIRST_PAUSE
         self._due = 0.0
+        self._silent_since: float | None = None  # after a message that has no answer
 
     # --- for whoever holds the card
 
@@ -190,7 +196,12 @@ class Slot:
             return None
         if self._talk is not None and self._talk.message_waits:
             return 0.0
-        return None if self._connected else max(0.0, self._due - self._clock())
+        due = self._due
+        if self._connected:
+            if self._silent_since is None:
+                return None
+            due = self._silent_since + _SILENCE_SECONDS
+        return max(0.0, due - self._clock())
 
     def work(self, events: int) -> None:
         """Do what can be done at once: call, read, deal with one message, answer."""
@@ -245,12 +256,15 @@ class Slot:
             self._read(self._socket, self._talk)
         if self._talk.message_waits:
             self._talk.step()
+            self._silent_since = None if self._talk.outgoing else self._clock()
             self._pause = _FIRST_PAUSE  # somebody who speaks the protocol: worth calling again at once
             self._move(Where.IN_READER)
         if self._talk.outgoing:
             with contextlib.suppress(BlockingIOError):
                 sent = self._socket.send(self._talk.outgoing, socket.MSG_NOSIGNAL)  # length and answer in one piece
                 self._talk.outgoing = self._talk.outgoing[sent:]
+        if self._silent_since is not None and self._clock() >= self._silent_since + _SILENCE_SECONDS:
+            raise TimeoutError
 
     @staticmethod
     def _read(line: socket.socket, talk: Talk) -> None:
@@ -276,7 +290,7 @@ class Slot:
     def _hang_up(self) -> None:
         if self._socket is not None:
             self._socket.close()
-        self._socket, self._talk, self._connected = None, None, False
+        self._socket, self._talk, self._connected, self._silent_since = None, None, False, None
         if self._card is not None:
             self._card.reset()
 
