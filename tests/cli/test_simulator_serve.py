@@ -123,8 +123,9 @@ def test_the_whole_conversation(
     assert cli("simulator", "remove", "1").exit == 2
     assert cli("simulator", "set", path, "--tries", "auth-pin=2").exit == 0
     assert cli("--simulator", path, "pin", "status").exit == 0, "the file is free"
-    (swapped,) = cli("simulator", "insert", other, "--json").json("served")["cards"]
-    assert swapped["file"] == str(other)
+    line = ("simulator", "insert", other, "--atr", "contactless_106", "--json")
+    (swapped,) = cli(*line).json("served")["cards"]
+    assert (swapped["file"], swapped["atr"]) == (str(other), "3B888001004B51FF0081D100BC")
     reader.accept()
     assert reader.command(SELECT.hex()) == "9000"
     assert cli("simulator", "insert", "1").exit == 2
@@ -148,6 +149,9 @@ def test_the_whole_conversation(
         (("insert", "a.json"), 3, "not_served"),
         (("remove", "1"), 3, "not_served"),
         (("remove", "one"), 2, "usage"),
+        (("serve", "nothing.json", "--atr", "nonsense"), 2, "usage"),
+        (("serve", "nothing.json", "--atr", "3B"), 2, "usage"),
+        (("insert", "1", "--atr", "nonsense"), 2, "usage"),
         (("remove", "1", "--control", "nowhere.sock"), 3, "not_served"),
     ],
 )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -43,9 +43,21 @@ def shared_desk(desk_cards: tuple[CardState, ...], tmp_path_factory: pytest.Temp
         pytest.skip(f"FOREIGN CLIENTS ABSENT: no pcscd of our own ({why}), no foreign program used the software card")
 
 
+def _own(card: Mapping[str, Any], state: CardState) -> bool:
+    return bool(card["atr"] == state.atr.hex().upper())
+
+
 @pytest.fixture
-def desk(shared_desk: Desk) -> Desk:
-    """Both cards with all tries and the default settings."""
+def desk(shared_desk: Desk, desk_cards: tuple[CardState, ...]) -> Desk:
+    """Both cards with all tries, the default settings and their own ATRs."""
+    other = [card for card, state in zip(shared_desk.ask("status"), desk_cards, strict=True) if not _own(card, state)]
+    for card in other:
+        if card["state"] != "out":
+            shared_desk.ask("remove", number=card["number"])
+    for card in other:
+        shared_desk.ask("insert", number=card["number"])
+    if other:
+        shared_desk.wait_for_cards()
     for place in (1, 2):
         shared_desk.set(place, reset={"auth-pin": None, "sign-password": None}, knobs=_DEFAULTS)
     return shared_desk

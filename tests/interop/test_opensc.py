@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from interop.pcscd import NEEDED, OPENSC_MODULE, Desk, opensc_module
 from kojin_card.pki.profile import Purpose
+from kojin_card.simulator.atr import atr_families
 from kojin_card.verification import Verifier
 
 if TYPE_CHECKING:
@@ -255,6 +256,21 @@ def test_a_card_is_taken_out_and_put_back(desk: Desk) -> None:
     desk.ask("insert", number=1)
     desk.wait_for_cards()
     assert desk.run("opensc-tool", "--reader", "0", "--name").stdout == "jpki\n"
+
+
+def test_every_family_of_real_cards_is_recognised_whatever_its_atr(desk: Desk) -> None:
+    """Two at a time; the tool finds the card by what it answers (card.md §5)."""
+    families = [family.atr for family in atr_families().values()]
+    for pair in zip(families[::2], [*families[1::2], families[0]], strict=True):
+        for place in (1, 2):
+            desk.ask("remove", number=place)
+        desk.wait_for_cards((False, False))
+        for place, atr in enumerate(pair, 1):
+            desk.ask("insert", number=place, atr=atr)
+        desk.wait_for_cards()
+        for reader, atr in enumerate(pair):
+            said = desk.run("opensc-tool", "--reader", str(reader), "--atr", "--name").stdout.splitlines()
+            assert (said[0].replace(":", "").upper(), said[-1]) == (atr.hex().upper(), "jpki")
 
 
 def test_pcscd_starts_again_and_finds_the_cards(desk: Desk) -> None:

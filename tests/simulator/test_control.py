@@ -32,7 +32,7 @@ from kojin_card.simulator import control
 from kojin_card.simulator.control import ControlSocket, Request, ask
 from kojin_card.simulator.serve import Server
 from kojin_card.simulator.softcard import SoftCard
-from simulator.test_vpcd import SELECT, Reader, running
+from simulator.test_vpcd import SELECT, WANT_ATR, Reader, running
 
 if TYPE_CHECKING:
     from kojin_card.simulator import CardState
@@ -149,8 +149,10 @@ def test_a_card_is_taken_out_another_is_put_in(
     reader.accept()
     assert reader.command(SELECT.hex()) == "9000"
     ask(where, Request("remove", number=1))
-    ask(where, Request("insert", number=1))
+    ask(where, Request("insert", number=1, atr=b"\x3b\x00"))
     reader.accept()
+    reader.say(WANT_ATR)
+    assert reader.hear() == b"\x3b\x00"
     assert reader.command(SELECT.hex()) == "9000"
 
 
@@ -273,6 +275,7 @@ BAD: list[Any] = [
     {"command": "insert", "file": "/" * 5000}, {"command": "set", "tries": []}, {"command": "set", "tries": {"a": "1"}},
     {"command": "set", "tries": {"a": True}}, {"command": "set", "reset": {"a": 1}}, {"command": "set", "knobs": "a"},
     {"command": "set", "knobs": [1]}, {"command": "set", "knobs": ["a"] * 100}, {"command": "set", "tries": {"": 1}},
+    {"command": "insert", "atr": "3B"}, {"command": "insert", "atr": "3b" * 34}, {"command": "insert", "atr": 1},
 ]  # fmt: skip
 
 
@@ -289,7 +292,9 @@ def test_any_line_is_a_request_or_a_typed_error(line: bytes) -> None:
 
 
 def test_a_request_travels_whole() -> None:
-    request = Request("set", 3, "/a", {"auth-pin": 1}, {"sign-password": "ABC123", "auth-pin": None}, ("a=b",))
+    request = Request(
+        "set", 3, "/a", {"auth-pin": 1}, {"sign-password": "ABC123", "auth-pin": None}, ("a=b",), b"\x3b\x00"
+    )
     assert Request.of(request.line()) == request
     assert "ABC123" not in repr(request)
 

@@ -408,7 +408,7 @@ def test_silence_after_a_control_ends_the_conversation_and_no_other_silence_does
         reader.accept()
         reader.say(control + WANT_ATR)
         turn(slot)
-        turn(slot)
+        slot.work(0)
         assert reader.hear() == ATR
         assert slot.seconds_left() is None
         now[0] += 1000

@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import select
 import socket
 import stat
@@ -37,6 +38,7 @@ _ANSWER_SECONDS = 10.0
 _MAX_SOCKETS = 64
 _SUN_PATH = 107
 _CREDENTIALS = struct.Struct("3i")
+_ATR = re.compile(r"([0-9a-f]{2}){2,33}")
 _OPERATION = "control software cards"
 
 
@@ -47,6 +49,7 @@ class Request:
     Attributes:
         number: the place of a card, from 1.
         file: a card file, absolute.
+        atr: what the reader is to show of it instead of the card's own.
         tries: secret -> tries left.
         reset: secret -> its new value, or None to keep it.
         knobs: ``name=value`` each.
@@ -58,6 +61,7 @@ class Request:
     tries: Mapping[str, int] = field(default_factory=dict)
     reset: Mapping[str, str | None] = field(default_factory=dict, repr=False)
     knobs: tuple[str, ...] = ()
+    atr: bytes | None = None
 
     def line(self) -> bytes:
         """As it travels."""
@@ -68,6 +72,7 @@ class Request:
             "tries": dict(self.tries),
             "reset": dict(self.reset),
             "knobs": list(self.knobs),
+            "atr": None if self.atr is None else self.atr.hex(),
         }
         return json.dumps(value).encode() + b"\n"
 
@@ -85,7 +90,7 @@ class Request:
         if not isinstance(value, dict) or set(value) - set(cls.__slots__) or value.get("command") not in COMMANDS:
             raise _no_request()
         tries, reset, knobs = value.get("tries", {}), value.get("reset", {}), value.get("knobs", [])
-        number, file = value.get("number"), value.get("file")
+        number, file, atr = value.get("number"), value.get("file"), value.get("atr")
         well_formed = (
             (number is None or (type(number) is int and 1 <= number <= MOST_NUMBERS))
             and (file is None or (_is_text(file, _MAX_PATH) and file.startswith("/")))
@@ -96,10 +101,12 @@ class Request:
             and isinstance(knobs, list)
             and len(knobs) <= _MAX_ITEMS
             and all(_is_text(one, _MAX_NAME) for one in knobs)
+            and (atr is None or (isinstance(atr, str) and _ATR.fullmatch(atr) is not None))
         )
         if not well_formed:
             raise _no_request()
-        return cls(value["command"], number, file, tries, reset, tuple(knobs))
+        octets = None if atr is None else bytes.fromhex(atr)
+        return cls(value["command"], number, file, tries, reset, tuple(knobs), octets)
 
 
 def _no_request() -> UsageError:

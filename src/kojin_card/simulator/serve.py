@@ -36,12 +36,17 @@ _LAST_PORT = 0xFFFF
 
 @dataclass(slots=True)
 class Place:
-    """A place for a card: a slot of the reader, and the file of the card that is or was last in it."""
+    """A place for a card: a slot of the reader, and the file of the card that is or was last in it.
+
+    Attributes:
+        atr: what the reader shows of it instead of the card's own; None for that.
+    """
 
     number: int
     slot: Slot
     file: Path
     card: SoftCard | None = None
+    atr: bytes | None = None
 
     def told(self) -> dict[str, Any]:
         """What there is to know of it, without anything secret."""
@@ -51,9 +56,20 @@ class Place:
             "port": self.slot.port,
             "file": str(self.file),
             "state": str(self.slot.where),
+            "atr": None if card is None else (self.atr or card.atr).hex().upper(),
             "tries": {} if card is None else _tries(card.state),
             "knobs": {} if card is None else knob_values(card.state.knobs, load_card_spec()),
         }
+
+
+class _OtherAtr:
+    """A card on another interface: a contactless reader makes the ATR itself (card.md §5)."""
+
+    def __init__(self, card: SoftCard, atr: bytes) -> None:
+        self._card = card
+        self.atr = atr
+        self.transmit = card.transmit
+        self.reset = card.reset
 
 
 def _tries(state: CardState) -> dict[str, int]:
@@ -72,6 +88,7 @@ class Server:
 
     Args:
         control: the name of the control socket; None for none.
+        atr: what the reader shows of the cards instead of their own.
         said: is told of every card that comes into the reader or leaves it.
 
     Raises:
@@ -85,6 +102,7 @@ class Server:
         *,
         port: int = DEFAULT_PORT,
         control: Path | None = None,
+        atr: bytes | None = None,
         said: Callable[[Place], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -97,7 +115,7 @@ class Server:
         self._wake, self._waker = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             for file in files:
-                self._insert(self._new_place(), Path(os.path.realpath(file)))
+                self._insert(self._new_place(), Path(os.path.realpath(file)), atr)
             if control is not None:
                 self._control = ControlSocket(control, self.obey, clock=clock)
         except BaseException:
@@ -202,23 +220,23 @@ class Server:
             place = self._numbered(request.number)
             if place.card is not None:
                 raise UsageError("there is a card in that place", operation=_OPERATION, number=place.number)
-            self._insert(place, place.file)
+            self._insert(place, place.file, request.atr)
             return
         empty = [one for one in self.places if one.card is None]
         place = empty[0] if empty else self._new_place()
         try:
-            self._insert(place, Path(request.file))
+            self._insert(place, Path(request.file), request.atr)
         except KojinError:
             if not empty:
                 self.places.remove(place)
             raise
 
-    def _insert(self, place: Place, file: Path) -> None:
+    def _insert(self, place: Place, file: Path, atr: bytes | None) -> None:
         if any(one.card is not None and one.file == file for one in self.places):
             raise UsageError("the same card twice", operation=_OPERATION, file=file.name)
         card = SoftCard.open(file, wait_seconds=_INSERT_SECONDS)
-        place.card, place.file = card, file
-        place.slot.insert(card)
+        place.card, place.file, place.atr = card, file, atr
+        place.slot.insert(card if atr is None else _OtherAtr(card, atr))
 
     def _new_place(self) -> Place:
         number, port = len(self.places) + 1, self._port + len(self.places)

@@ -30,6 +30,7 @@ _DEFAULT_PORT = 35963  # vpcd's own
     argument("files", nargs=-1, metavar="[FILE]..."),
     option("--port", metavar="N", type=_PORTS, default=_DEFAULT_PORT, show_default=True, help="vpcd_port"),
     option("--control", metavar="SOCKET", type=click.Path(path_type=Path), help="control"),
+    option("--atr", metavar="NAME|HEX", help="atr"),
     option("--wait", metavar="SECONDS", type=click.IntRange(0, 3600), default=5, show_default=True, help="vpcd_wait"),
     option("--status", is_flag=True, help="served_status"),
     option("--stop", is_flag=True, help="served_stop"),
@@ -39,13 +40,14 @@ def serve(
     files: tuple[str, ...],
     port: int,
     control: Path | None,
+    atr: str | None,
     wait: int,
     status: bool,
     stop: bool,
 ) -> None:
     """Hold the cards in the reader until a signal, or ``--stop`` from another terminal, ends it."""
     if status or stop:
-        if files or (status and stop):
+        if files or atr is not None or (status and stop):
             raise UsageError("--status and --stop stand alone, without FILE", operation=_OPERATION)
         _ask(session, control, "stop" if stop else "status")
         return
@@ -54,13 +56,36 @@ def serve(
     from kojin_card.simulator.serve import Server
 
     where = control_folder() / f"{port}.sock" if control is None else control
+    shown = _atr(atr)
     with (
-        Server(files, port=port, control=where, said=lambda place: _said(session, place)) as server,
+        Server(files, port=port, control=where, atr=shown, said=lambda place: _said(session, place)) as server,
         _ended_by_signals(server),
     ):
         server.connect(patience=wait)
         _answer(session, server.told(), where)
         server.run()
+
+
+def _atr(text: str | None) -> bytes | None:
+    """The ATR of a family of real cards, by its name, or any as hexadecimal.
+
+    Raises:
+        UsageError: neither.
+    """
+    if text is None:
+        return None
+    from kojin_card.simulator.atr import atr_families
+
+    families = atr_families()
+    if text in families:
+        return families[text].atr
+    try:
+        atr = bytes.fromhex(text)
+    except ValueError:
+        atr = b""
+    if not 2 <= len(atr) <= 33:
+        raise UsageError(f"no ATR of that name; names: {', '.join(families)}", operation=_OPERATION)
+    return atr
 
 
 @contextlib.contextmanager
@@ -83,15 +108,14 @@ def _said(session: Session, place: Place) -> None:
 @command(
     "simulator.insert",
     argument("card", metavar="FILE|N"),
+    option("--atr", metavar="NAME|HEX", help="atr"),
     option("--control", metavar="SOCKET", type=click.Path(path_type=Path), help="control"),
 )
-def insert(session: Session, card: str, control: Path | None) -> None:
+def insert(session: Session, card: str, atr: str | None, control: Path | None) -> None:
     """Put a card into the running reader: a file, or the card of place N that was taken out."""
     number = _number(card)
-    if number is None:
-        _ask(session, control, "insert", file=str(Path(card).resolve()))
-    else:
-        _ask(session, control, "insert", number=number)
+    file = str(Path(card).resolve()) if number is None else None
+    _ask(session, control, "insert", number=number, file=file, atr=_atr(atr))
 
 
 @command(
@@ -153,7 +177,9 @@ def running_card(file: str, control: Path | None) -> Path | None:
 
 def _answer(session: Session, told: Mapping[str, Any], where: Path) -> None:
     text = session.console.text
-    cards = [{name: card[name] for name in ("number", "port", "file", "state", "tries")} for card in told["cards"]]
+    cards = [
+        {name: card[name] for name in ("number", "port", "file", "state", "atr", "tries")} for card in told["cards"]
+    ]
     value = {"pid": told["pid"], "control": str(where), "cards": cards}
     header = [text(f"say.served.{name}") for name in ("number", "port", "file", "state")]
     rows = [[str(one["number"]), str(one["port"]), one["file"], text(f"say.served.is_{one['state']}")] for one in cards]
