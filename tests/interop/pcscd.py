@@ -17,10 +17,10 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any, Self
 
 from kojin_card.errors import KojinError
@@ -102,8 +102,8 @@ class Desk:
         folder: a short name (a socket's is 107 bytes at most), with everything that the programs may need.
     """
 
-    def __init__(self, cards: Sequence[Path], *, namespace: bool = True) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="kojin-", dir="/tmp"))  # short
+    def __init__(self, cards: Sequence[Path], *, namespace: bool = True, patience: float = _START_SECONDS) -> None:
+        self.folder = Path(mkdtemp(prefix="kojin-", dir="/tmp"))  # short
         self._end = contextlib.ExitStack()
         self._end.callback(shutil.rmtree, self.folder, ignore_errors=True)
         self._cards = cards
@@ -117,7 +117,7 @@ class Desk:
             self._socket.listen(16)
             self.pcscd = self.start_pcscd()
             self.server = self._serve()
-            self.wait_for_cards()
+            self.wait_for_cards(patience=patience)
         except BaseException:
             self.close()
             raise
@@ -273,9 +273,9 @@ class Desk:
         found: dict[str, int] = self.ask("status")[place - 1]["tries"]
         return found
 
-    def wait_for_cards(self, present: Sequence[bool] = (True, True)) -> None:
+    def wait_for_cards(self, present: Sequence[bool] = (True, True), *, patience: float = _START_SECONDS) -> None:
         """Until pcscd itself says so of each slot."""
-        deadline = time.monotonic() + _START_SECONDS
+        deadline = time.monotonic() + patience
         wanted = ["Yes" if one else "No" for one in present]
         while True:
             said = self.run("opensc-tool", "--list-readers")

@@ -344,6 +344,28 @@ def test_calls_grow_rarer_up_to_a_bound() -> None:
     slot.remove()
 
 
+def test_a_call_that_reached_itself_is_no_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system may choose the very port that is called for the call: TCP connects it to itself, and pcscd could not
+    have its port while that lasts."""
+
+    class Itself(socket.socket):
+        def connect_ex(self, address: Any) -> int:
+            self.bind(address)
+            return super().connect_ex(address)
+
+    with Reader() as reader:
+        port = reader.port
+    slot = Slot(port)
+    monkeypatch.setattr(socket, "socket", Itself)
+    slot.insert(Dummy())
+    turn(slot)
+    assert (slot.fileno(), slot.where) == (None, Where.CALLING)
+    monkeypatch.undo()
+    slot.remove()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", port))
+
+
 # --- a hostile program in the reader's place --------------------------------------------------------------------------
 
 
