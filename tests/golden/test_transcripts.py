@@ -69,6 +69,8 @@ WANTED = {
         "client_last_try_kept",
         "client_my_number",
         "client_pin_status",
+        "client_prove_age",
+        "client_prove_basic_four",
         "client_sign",
         "client_token",
         "client_wrong_pin",
