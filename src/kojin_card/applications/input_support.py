@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from kojin_card.applications.base import Driver
 from kojin_card.applications.my_number import MyNumber, check_digit_is_right, stated_duty
 from kojin_card.applications.person import Sex, sex_of, whole_date
+from kojin_card.applications.proof import require_proof
 from kojin_card.errors import SecretFormatError, UnexpectedAnswer, UsageError
 from kojin_card.secret import Secret
 from kojin_card.spec.wareki import yymmdd
 
 if TYPE_CHECKING:
     from kojin_card.channel import PinArgument
+    from kojin_card.pki.card_evidence import Prover
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +51,24 @@ class InputSupport(Driver):
         code_b: PinArgument | None = None,
         look: bool = True,
         reserve: int = 1,
+        prove: Prover | None = None,
     ) -> BasicFour:
         """The four items, after the PIN or after 照合番号B: 4 APDUs (3 without ``look``), one more past 256 bytes.
 
-        What is read is not proved genuine by this.
+        What is read is not proved genuine by this, unless ``prove`` wants it: 9 APDUs more.
 
         Args:
             pin: 券面事項入力補助用暗証番号, 4 digits.
             code_b: 照合番号B instead, 14 digits (:func:`verification_code_b` makes it).
             look: see the tries left before a try is spent.
             reserve: tries that must remain.
+            prove: who judges the record before it is returned (``card.prover()``).
 
         Raises:
             UsageError: neither secret or both.
             SecretFormatError, PinRejected, PinBlocked, PinReserve: as :meth:`CardChannel.verify`.
             UnexpectedAnswer: the content is malformed.
+            VerdictError: the record is not proved genuine.
         """
         if (pin is None) == (code_b is None):
             raise UsageError("the PIN or the verification number B, one of them", operation="read the four items")
@@ -73,6 +78,7 @@ class InputSupport(Driver):
             elif code_b is not None:
                 self._channel.verify(self.application, "code_b", code_b, look=look, reserve=reserve)
             record = self._channel.record(self.application, "basic_four")
+            require_proof(prove, self._channel, self.application, "basic_four", record)
         layout = self._channel.spec[self.application].layouts[record.layout]
         sex = sex_of(record, layout, "read input_support/basic_four")
         text = record.text("birth_date")
@@ -86,11 +92,12 @@ class InputSupport(Driver):
         duty: str,
         look: bool = True,
         reserve: int = 1,
+        prove: Prover | None = None,
     ) -> MyNumber:
         """個人番号, after the PIN or after 照合番号A (which is 個人番号 itself): 4 APDUs (3 without ``look``).
 
         The law names the duties for which it may be asked for (番号法 arts. 9, 19); without one it is not read. What is
-        read is not proved genuine by this, only its check digit is right.
+        read is not proved genuine by this, unless ``prove`` wants it; only its check digit is right.
 
         Args:
             pin: 券面事項入力補助用暗証番号, 4 digits.
@@ -98,11 +105,13 @@ class InputSupport(Driver):
             duty: what it is needed for, in the words of whoever handles it; kept with the value.
             look: see the tries left before a try is spent.
             reserve: tries that must remain.
+            prove: as in :meth:`read_basic_four`.
 
         Raises:
             UsageError: no duty; neither secret or both. Nothing was sent.
             SecretFormatError, PinRejected, PinBlocked, PinReserve: as :meth:`CardChannel.verify`.
             UnexpectedAnswer: the content is malformed, or its check digit is wrong.
+            VerdictError: the record is not proved genuine.
         """
         operation = "read input_support/my_number"
         stated = stated_duty(duty, operation)
@@ -113,7 +122,9 @@ class InputSupport(Driver):
                 self._channel.verify(self.application, "pin", pin, look=look, reserve=reserve)
             elif code_a is not None:
                 self._channel.verify(self.application, "code_a", code_a, look=look, reserve=reserve)
-            digits = self._channel.record(self.application, "my_number").text("my_number")
+            record = self._channel.record(self.application, "my_number")
+            require_proof(prove, self._channel, self.application, "my_number", record)
+        digits = record.text("my_number")
         if not check_digit_is_right(digits):
             raise UnexpectedAnswer("a wrong check digit", operation=operation, sw=0x9000)
         return MyNumber(digits, duty=stated)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kojin_card.verdict import REASONS, Indication
+from kojin_card.verdict import CARD_CHECKS, REASONS, Indication
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -135,4 +135,9 @@ CASES: Mapping[str, VerdictCase] = {
 #: reasons without a document, and why
 WITHOUT: Mapping[str, str] = {
     "policy.undefined": "needs an authentication CA of J-LIS's test environment in the trust store; none is published",
+    **{
+        reason: "is found on a card, not in a document; tests/attacks/test_authenticity.py has cards for each"
+        for reason in REASONS
+        if reason.split(".")[0] in CARD_CHECKS
+    },
 }
