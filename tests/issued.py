@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kojin_card.pki.profile import Purpose
+from kojin_card.simulator import make_card
 from kojin_card.simulator.testpki import CertifiedPerson
 
 if TYPE_CHECKING:
@@ -59,3 +60,12 @@ def openssl(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     if program is None:
         pytest.skip("openssl is not installed")
     return subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=60)
+
+
+def licence_files(persona: str = "licence_holder") -> tuple[bytes, bytes]:
+    """Record and signature record of a persona's driving licence, as its card holds them."""
+    licence = make_card(persona, now=NOW).applications["licence"].files
+    record, signature = licence["licence_information"].octets, licence["signature"].octets
+    assert record is not None
+    assert signature is not None
+    return record, signature

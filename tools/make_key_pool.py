@@ -1,7 +1,8 @@
-"""Make what is committed in ``fixtures/pki`` besides the declaration: ``keys.toml`` and ``simulator-anchors.toml``.
+"""Make what is committed in ``fixtures/pki`` besides the declaration, from it and from the pool of keys.
 
 python tools/make_key_pool.py keys [--force]     a new pool: every certificate made so far becomes a stranger's
 python tools/make_key_pool.py anchors            the simulator's CAs as trust anchors, from declaration and pool
+python tools/make_key_pool.py licence            the key that verifies the software card's driving licences, as PEM
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ KEYS = (
     ("cv-intermediate-card-manager", "cv-ca"),
     *((f"municipality-{code}", "municipality") for code in ("13221", "13113", "01101")),
     *((f"persona-{number:02}", "persona") for number in range(1, 15)),
+    ("licence-issuer-1", "licence"),
 )
 
 
@@ -45,7 +47,7 @@ def render_pool() -> str:
 def main(arguments: list[str]) -> int:
     """Write the file that was asked for; 2 when that would replace the pool unasked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("keys", "anchors"))
+    parser.add_argument("what", choices=("keys", "anchors", "licence"))
     parser.add_argument("--force", action="store_true", help="replace an existing pool")
     chosen = parser.parse_args(arguments)
     if chosen.what == "keys":
@@ -54,6 +56,12 @@ def main(arguments: list[str]) -> int:
             print(f"{target} exists; --force replaces it", file=sys.stderr)
             return 2
         target.write_text(render_pool(), "utf-8")
+    elif chosen.what == "licence":
+        from kojin_card.simulator.licence_record import issuer_pem
+        from kojin_card.simulator.testpki import TestPki
+
+        target = FOLDER / "simulator-licence-issuer.pem"
+        target.write_bytes(issuer_pem(TestPki.load()))
     else:
         from kojin_card.simulator.testpki import TestPki
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
         BasicFour,
         CardInformation,
         CardManagement,
+        DrivingLicence,
         Face,
+        LicenceCategory,
         MyNumber,
         MyNumberImage,
         Sex,
@@ -61,7 +63,7 @@ if TYPE_CHECKING:
     from kojin_card.transport.base import Connection
     from kojin_card.transport.link import Exchange
     from kojin_card.verdict import Indication, SubIndication, Verdict
-    from kojin_card.verification import Verifier
+    from kojin_card.verification import LicenceIssuerKey, Verifier, judge_licence
 
 #: The version of the distribution; a test holds it against pyproject.toml (importlib.metadata would cost every start).
 __version__ = "0.1.0"
@@ -72,7 +74,9 @@ _HOMES = {
         "BasicFour",
         "CardInformation",
         "CardManagement",
+        "DrivingLicence",
         "Face",
+        "LicenceCategory",
         "MyNumber",
         "MyNumberImage",
         "Sex",
@@ -118,7 +122,7 @@ _HOMES = {
     "transport.base": ("Connection",),
     "transport.link": ("Exchange",),
     "verdict": ("Indication", "SubIndication", "Verdict"),
-    "verification": ("Verifier",),
+    "verification": ("LicenceIssuerKey", "Verifier", "judge_licence"),
 }
 
 __all__ = [
@@ -140,12 +144,15 @@ __all__ = [
     "Challenge",
     "Connection",
     "DecodeError",
+    "DrivingLicence",
     "Exchange",
     "Face",
     "HalfChanged",
     "Indication",
     "InputError",
     "KojinError",
+    "LicenceCategory",
+    "LicenceIssuerKey",
     "MissingExtra",
     "MyNumber",
     "MyNumberImage",
@@ -180,6 +187,7 @@ __all__ = [
     "birth_code",
     "connect",
     "errors",
+    "judge_licence",
     "sign_cms",
     "sign_pdf",
     "sign_raw",

@@ -11,6 +11,7 @@ from kojin_card.applications import (
     InputSupport,
     Jpki,
     Juki,
+    Licence,
     change_registry_pin,
 )
 from kojin_card.applications.proof import gather_card
@@ -49,6 +50,7 @@ class Card:
     Attributes:
         channel: the low level, by the names of the specs.
         common, input_support, jpki, card_face, juki, card_manager: the applications.
+        licence: マイナ免許証, on the cards that have one.
 
     Args:
         ours: only :func:`connect` sets it, for the software card: what rests on an assumption may then be done.
@@ -85,6 +87,7 @@ class Card:
         self.card_face = CardFace(self.channel)
         self.juki = Juki(self.channel)
         self.card_manager = CardManager(self.channel)
+        self.licence = Licence(self.channel)
         self._closed = False
 
     @property
@@ -96,11 +99,14 @@ class Card:
     def pin_status(self) -> tuple[PinStatus, ...]:
         """Every secret of every application that is known, with its tries left; costs none.
 
+        That of the driving licence stands in it only when the card has a licence.
+
         Raises:
             TransportError: the connection failed. UnexpectedAnswer: the card gave an answer that is none.
         """
         drivers = (self.common, self.input_support, self.jpki, self.card_face, self.juki)
-        return tuple(status for driver in drivers for status in driver.tries())
+        always = tuple(status for driver in drivers for status in driver.tries())
+        return always + tuple(status for status in self.licence.tries() if status.present)
 
     def change_pin(self, which: ChangeableSecret, old: PinArgument, new: PinArgument, *, reserve: int = 1) -> None:
         """Replace a secret; ``registry`` stands in two applications and is changed in both.

@@ -45,7 +45,9 @@ class KojinError(Exception):
         """What to do about it (``lang``: ``ja`` or ``en``)."""
         from kojin_card import messages
 
-        found = (messages.error_remedy(code, lang, self.details) for code in self._codes())
+        secret = self.details.get("secret")  # what to do about a secret may depend on which one it is
+        names = [name for code in self._codes() for name in (f"{code}.{secret}", code)]
+        found = (messages.error_remedy(name, lang, self.details) for name in names)
         return next(filter(None, found), "")
 
     @classmethod

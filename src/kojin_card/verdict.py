@@ -127,9 +127,11 @@ REASONS: Mapping[str, Consequence] = {
     "certificate.ambiguous": Consequence(_I, _S.NO_SIGNING_CERTIFICATE_FOUND),
     "certificate.malformed": Consequence(_F, _S.FORMAT_FAILURE),
     "certificate.mismatch": Consequence(_I, _S.NO_SIGNING_CERTIFICATE_FOUND),
+    "certificate.issuer_unknown": Consequence(_I, _S.NO_SIGNING_CERTIFICATE_FOUND),
     "digest.mismatch": Consequence(_F, _S.HASH_FAILURE),
     "signature.invalid": Consequence(_F, _S.SIG_CRYPTO_FAILURE),
     "signature.encoding": Consequence(_F, _S.SIG_CRYPTO_FAILURE),
+    "signature.not_by_issuer": Consequence(_F, _S.SIG_CRYPTO_FAILURE),
     "algorithms.weak": Consequence(_I, _S.CRYPTO_CONSTRAINTS_FAILURE),
     "algorithms.unknown": Consequence(_I, _S.CRYPTO_CONSTRAINTS_FAILURE),
     "algorithms.disagree": Consequence(_F, _S.FORMAT_FAILURE),
@@ -243,7 +245,8 @@ class Verdict:
 
     Attributes:
         required: the checks that must all have passed; with none, nothing was judged and the verdict is INDETERMINATE.
-        store: the trust store it rests on (``production``, ``jlis-test``, ``simulator``).
+        store: the trust store it rests on (``production``, ``jlis-test``, ``simulator``), or ``given-key`` for a key
+            that the caller brought.
         time: the time of judgement; ``time_basis`` says what it rests on.
         notes: keys of :data:`NOTES`: what whoever relies on it should know, and what decides nothing.
         holder: personal data, only when disclosure was asked for; never in ``repr`` nor in JSON by accident.

@@ -22,6 +22,7 @@ CONTRACT = {
     "info",
     "read.basic-four",
     "read.my-number",
+    "read.licence",
     "pin.status",
     "pin.change",
     "cert.show",

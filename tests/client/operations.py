@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ CHALLENGE = Challenge.new("https://bank.invalid", "口座を開く", now=NOW, ra
 #: invented, and unlike anything else in these conversations
 TEXT_PIN, AUTH_PIN, NEW_PIN, PASSWORD = "8642", "7531", "9753", "PLANTED97531"
 REGISTRY_PIN, NEW_REGISTRY_PIN = "6428", "5317"
+LICENCE_PIN = "9713"
 BIRTH = date(1990, 8, 3)
 DUTY = "源泉徴収票の作成"
 
@@ -45,6 +46,12 @@ def state() -> CardState:
     channel.change("jpki", "sign_password", "ABC123", PASSWORD)
     Card(soft, spec=spec()).change_pin("registry", "9012", REGISTRY_PIN)
     return soft.state
+
+
+@cache
+def licence_state() -> CardState:
+    who = load_persona("licence_holder")
+    return make_card(replace(who, pins={**who.pins, ("licence", "pin"): LICENCE_PIN}), now=NOW)
 
 
 @cache
@@ -78,6 +85,7 @@ OPERATIONS: dict[str, Callable[[Card], object]] = {
     "internal authentication": lambda card: card.common.internal_authenticate(b"\x07" * 32),
     "card management": lambda card: card.card_manager.information(),
     "status": lambda card: card.pin_status(),
+    "licence": lambda card: card.licence.read(LICENCE_PIN),
 }
 
 
@@ -106,7 +114,7 @@ class Recorder:
 
 @cache
 def conversation(name: str) -> Conversation:
-    recorder = Recorder(SoftCard.in_memory(state(), spec=spec()))
+    recorder = Recorder(SoftCard.in_memory(licence_state() if name == "licence" else state(), spec=spec()))
     OPERATIONS[name](Card(recorder, spec=spec()))
     return Conversation(name, tuple(recorder.answers))
 
@@ -146,8 +154,11 @@ def planted() -> tuple[str, ...]:
     management = card.card_manager.information(chain=False)
     face = card.card_face.read_face(code_b=code_b().decode())
     image = card.card_face.read_my_number_image(code_a(), duty=DUTY).png
+    licence = Card(SoftCard.in_memory(licence_state(), spec=spec()), spec=spec()).licence.read(LICENCE_PIN)
     assert face.photo is not None
-    images = [one[-40:-20].hex() for one in (face.name_png, face.address_png, face.photo, image)]
+    assert licence.photo is not None
+    images = [one[-40:-20].hex() for one in (face.name_png, face.address_png, face.photo, image, licence.photo)]
+    images.append(licence.record[:40].hex())
     values = [
         TEXT_PIN,
         AUTH_PIN,
@@ -162,5 +173,8 @@ def planted() -> tuple[str, ...]:
         NEW_REGISTRY_PIN,
         birth_code(BIRTH).reveal().decode(),
         management.card_identification,
+        LICENCE_PIN,
+        licence.number or "",
+        licence.expiry_text,
     ]
     return tuple(values + [value.encode().hex() for value in values if len(value) > 3] + images)

@@ -71,7 +71,7 @@ def size_of(role: str) -> int:
         (lambda card: card.common.card_information(), lambda: 2),
         (lambda card: card.jpki.token(), lambda: 2),
         (lambda card: card.jpki.availability(), lambda: 2),
-        (lambda card: card.pin_status(), lambda: 5 + 10),
+        (lambda card: card.pin_status(), lambda: 5 + 10 + 1),  # the last: is there a licence?
         (lambda card: card.input_support.read_my_number("5678", duty="税務"), lambda: 4),
         (lambda card: card.card_face.read_age("020803"), lambda: 3 + 3),
         (lambda card: card.common.internal_authenticate(b"x"), lambda: 2),

@@ -13,6 +13,7 @@ from kojin_card.applications.card_face import CardFace
 from kojin_card.applications.common import Common
 from kojin_card.applications.input_support import BasicFour, InputSupport
 from kojin_card.applications.jpki import Jpki, TokenKind
+from kojin_card.applications.licence import DrivingLicence, Licence
 from kojin_card.channel import CardChannel
 from kojin_card.errors import AccessDenied, PinBlocked, PinRejected, PinReserve, TransportError
 from kojin_card.pki.card_evidence import RecordEvidence
@@ -155,6 +156,36 @@ def _prove_age(channel: CardChannel) -> None:
     assert seen.answer == b"\x5a" * 256
 
 
+def _licence(channel: CardChannel) -> None:
+    licence = Licence(channel).read("2468")
+    assert (licence.number, licence.colour, licence.expiry) == ("990912345670", "優良", date(2028, 11, 3))
+    assert (licence.conditions, licence.remarks, licence.drawn_characters) == (("眼鏡等",), (), {})
+    assert [category.name_ja for category in licence.categories] == ["普通", "普通二輪", "原付"]
+    days = (licence.motorcycle_date, licence.other_date, licence.second_class_date)
+    assert days == (date(2012, 5, 20), date(2016, 7, 4), None)
+    assert licence.photo == bytes.fromhex("0000000C6A5020200D0A870A")
+    assert len(licence.record) == 218
+    _signature_record_as_typed(licence)
+
+
+def _signature_record_as_typed(licence: DrivingLicence) -> None:
+    assert len(licence.signature_record) == 584
+    assert licence.signature_record[5:261] == b"\xa5" * 256
+    assert licence.signature_record.endswith(b"\x5a" * 32)
+
+
+def _licence_locked(channel: CardChannel) -> None:
+    with pytest.raises(PinBlocked):
+        Licence(channel).read("2468")
+
+
+def _licence_without_pin(channel: CardChannel) -> None:
+    licence = Licence(channel).read()
+    assert (licence.number, licence.expiry) == ("990912345670", date(2028, 11, 3))
+    assert (licence.categories, licence.photo) == ((), None)
+    _signature_record_as_typed(licence)
+
+
 SCENARIOS: dict[str, Callable[[CardChannel], None]] = {
     "client_age": _age,
     "client_authenticate": _authenticate,
@@ -170,6 +201,9 @@ SCENARIOS: dict[str, Callable[[CardChannel], None]] = {
     "client_common": _common,
     "client_face_numbers": _face_numbers,
     "client_last_try_kept": _last_try_kept,
+    "client_licence": _licence,
+    "client_licence_locked": _licence_locked,
+    "client_licence_without_pin": _licence_without_pin,
     "client_my_number": _my_number,
     "client_pin_status": _pin_status,
     "client_prove_age": _prove_age,

@@ -120,7 +120,13 @@ CARD: dict[str, tuple[str, dict[int, Ef]]] = {
             0x1E: UNKNOWN,
         },
     ),
+    # card.md §2.9: the PIN is reference 86, so its short identifier is 6
+    "licence": (
+        "A0000002310600000000000000000000",
+        {0x06: Ef("P", "", b"2468", b"0000", 10), 0x1A: free(), 0x1B: Ef("T", "06"), 0x1C: Ef("T", "06")},
+    ),
 }
+PERSONA = {"licence": "licence_holder"}  # on every other card there is none
 
 #: command -> (CLA INS P1, what stands before the short identifier in P2 or P1, data, Le); data of None: the EF's own
 COMMANDS = (
@@ -294,14 +300,14 @@ def counters(card: Any) -> dict[tuple[str, str], int]:
 
 @pytest.mark.parametrize(
     "row",
-    table("states", ROWS, size=(1 + 1 + 6 + 6 + 16 + 16 + 11) * 11, sample=70, ident=str),
+    table("states", ROWS, size=(1 + 1 + 6 + 6 + 16 + 16 + 11 + 6) * 11, sample=70, ident=str),
 )
 def test_every_ef_answers_every_command_as_the_facts_say(soft_card: Callable[..., Any], row: Row) -> None:
     efs = CARD[row.application][1]
     verified = row.state.sfi if row.state.what == "right" else 0
     for sfi in range(1, 0x1F):
         ef = efs.get(sfi)
-        card = soft_card("adult")
+        card = soft_card(PERSONA.get(row.application, "adult"))
         prepared(card, row)
         before = counters(card)
         left = tries_of(row, sfi, ef) if ef is not None else 0
@@ -355,7 +361,7 @@ WHOLE: dict[str, tuple[str, dict[str, int]]] = {
 @pytest.mark.parametrize("application", CARD)
 def test_every_application_answers_as_a_whole(soft_card: Callable[..., Any], application: str, command: str) -> None:
     aid = CARD[application][0]
-    card = soft_card("adult")
+    card = soft_card(PERSONA.get(application, "adult"))
     if aid:
         assert card.transmit(bytes.fromhex(f"00A4040C{len(aid) // 2:02X}{aid}")) == b"\x90\x00"
     typed, words = WHOLE[command]

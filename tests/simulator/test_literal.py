@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from simulator import rows_chip, rows_files, rows_keys, rows_protocol
+from simulator import rows_chip, rows_files, rows_keys, rows_licence, rows_protocol
 from support import Row, talk
 
-ROWS: tuple[Row, ...] = rows_files.ROWS + rows_keys.ROWS + rows_protocol.ROWS + rows_chip.ROWS
+ROWS: tuple[Row, ...] = rows_files.ROWS + rows_keys.ROWS + rows_protocol.ROWS + rows_chip.ROWS + rows_licence.ROWS
 
 #: What the facts let a terminal provoke: instruction (class 80 told apart) -> status words that some row must pin down.
 MUST_COVER = {
-    "00A4": {"9000", "6A82", "6A86", "6700", "6881"},  # §2.5: the card manager is current where no other is
+    "00A4": {"9000", "6283", "6A82", "6A86", "6700", "6881"},  # §2.5: the card manager is current where no other is
     "00B0": {"9000", "6B00", "6982", "6981", "6986", "6A82", "6881"},
     "00B2": {"9000", "6A83", "6981", "6986", "6A82"},
     "0020": {"9000", "63C0", "63C1", "63C2", "63C3", "63C5", "63CA", "6984", "6983", "6986", "6A86", "6700", "6881"},
@@ -90,6 +90,7 @@ NAMES = {
     "D3921000310001010401": "住基",
     "D392F000260100000001": "JPKI",
     "A0000001510000": "card manager",
+    "A0000002310600000000000000000000": "免許",
 }
 
 
@@ -116,6 +117,7 @@ SECRETS = {
     *(("確認", p2) for p2 in ("91", "92", "93")),
     ("共通", "9C"),
     ("住基", "9C"),
+    ("免許", "86"),
 }
 
 

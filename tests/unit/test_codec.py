@@ -10,7 +10,7 @@ import pytest
 
 from kojin_card.errors import DecodeError
 from kojin_card.iso7816 import tlv
-from kojin_card.spec import decode, encode, load_card_spec
+from kojin_card.spec import FieldType, decode, encode, load_card_spec
 from kojin_card.spec.codec import digest_input
 from support import vectors_dir
 
@@ -316,3 +316,80 @@ def test_birth_dates_may_be_known_in_part(text: str, stands: bool) -> None:
         assert not stands
     else:
         assert stands
+
+
+# --- the driving licence (card.md §2.9) -------------------------------------------------------------------------------
+
+LICENCE = SPEC["licence"].layouts["licence_information"]
+
+
+def test_every_value_at_its_greatest_length_makes_the_size_of_the_facts() -> None:
+    """card.md §2.9: 5845 bytes; one-byte tags C2..FF, two-byte tags 0100..0107 and 82 hh ll make it so to the byte."""
+    full: dict[str, str | bytes] = {}
+    for spec in LICENCE.fields:
+        match spec.type:
+            case FieldType.JIS_X0208:
+                full[spec.name] = "亜" * spec.maximum
+            case FieldType.ERA_DATE:
+                full[spec.name] = "5101103"
+            case FieldType.DIGITS:
+                full[spec.name] = "1" * 12
+            case _:
+                full[spec.name] = bytes(spec.length or spec.maximum)
+    raw = encode(LICENCE, full)
+    assert len(raw) == 5845
+    assert decode(LICENCE, raw).values == full
+
+
+def test_an_absent_object_and_an_empty_one_are_the_same() -> None:
+    absent, empty = (
+        decode(LICENCE, bytes.fromhex("C50735313031313033")),
+        decode(LICENCE, bytes.fromhex("C200C50735313031313033010700")),
+    )
+    assert absent.values == empty.values == {"expiry": "5101103"}
+    assert encode(LICENCE, {}).startswith(bytes.fromhex("C200C300C400C500"))
+    assert not decode(LICENCE, encode(LICENCE, {})).values
+    with pytest.raises(DecodeError):
+        encode(LICENCE, {"photo": b""})
+
+
+def test_filler_is_told_from_the_tag_ff() -> None:
+    record = decode(LICENCE, bytes.fromhex("FF0701020304050607") + b"\xff" * 5)
+    assert record.values == {"reserved_5": bytes(range(1, 8))}
+    assert record.filler == b"\xff" * 5
+    assert decode(LICENCE, b"\xff" * 5).content == b""
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "C50735313031313399",  # no date
+        "C506353130313130",  # too short
+        "C5073531303131303301",  # ends in a tag
+        "E70C39393039313233343536373058",  # no digits
+        "C507353130313130 33C400",  # another order
+        "C102 0102",  # a tag of another file
+        "0108 00",
+        "C4 82 0004 4D254E49 C4 00",  # twice
+        "C4 81 04 4D254E49",  # a length that the card never writes
+        "C4 08 4D254E494D254E49",  # four characters where three are most
+        "0107 82 07D1" + "00" * 2001,
+        "C6 FF 00",
+        "FB 08 0000000000000000",
+    ],
+)
+def test_a_malformed_licence(raw: str) -> None:
+    with pytest.raises(DecodeError):
+        decode(LICENCE, bytes.fromhex(raw))
+
+
+@pytest.mark.parametrize("tag", ["", "00", "01", "000A", "C201", "010203"])
+def test_no_plain_tag(tag: str) -> None:
+    with pytest.raises(tlv.TlvError):
+        tlv.encode_plain(bytes.fromhex(tag), b"")
+
+
+@pytest.mark.parametrize("raw", ["", "00", "01", "0107", "C2", "C201", "C28101", "01078200"])
+def test_no_plain_object(raw: str) -> None:
+    with pytest.raises(tlv.TlvError):
+        tlv.read_plain(bytes.fromhex(raw))

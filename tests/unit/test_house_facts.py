@@ -67,7 +67,7 @@ TAGS = frozenset(
 )
 #: card.md §4.3, §4.4: P2 = 80 with the short identifier of a key; a number that is only one of these says nothing, as
 #: the P2 of a VERIFY or a signature it does
-SFI_FORMS = frozenset(range(0x91, 0xA0))
+SFI_FORMS = frozenset({0x86, *range(0x91, 0xA0)})
 CARD_VERBS = frozenset({"verify", "sign", "select", "tries_left", "change", "read"})
 
 Folded = str | bytes | int
@@ -80,6 +80,8 @@ class Facts:
     aids: set[bytes] = field(default_factory=set)
     file_ids: set[bytes] = field(default_factory=set)
     tags: set[bytes] = field(default_factory=set)
+    #: card.md §2.9: 0100 and on; as numbers they are sizes (256) and versions, so only one spelt as a tag is a fact
+    plain_tags: set[bytes] = field(default_factory=set)
 
     def collect(self, table: object) -> None:
         """Take the facts out of one parsed TOML document, at whatever depth they stand."""
@@ -92,7 +94,9 @@ class Facts:
         for key, value in table.items():
             if key in kinds and isinstance(value, str):
                 raw = bytes.fromhex(value)
-                if key != "tag" or len(raw) > 1:
+                if key == "tag" and len(raw) == 2 and raw[0] == 0x01:
+                    self.plain_tags.add(raw)
+                elif key != "tag" or len(raw) > 1:
                     kinds[key].add(raw)
             else:
                 self.collect(value)
@@ -109,7 +113,7 @@ class Facts:
         if not re.fullmatch(r"(?:[0-9A-F]{2})+", plain):
             return None
         raw = bytes.fromhex(plain)
-        if len(raw) == 2 and raw in self.file_ids | self.tags | TAGS:
+        if len(raw) == 2 and raw in self.file_ids | self.tags | self.plain_tags | TAGS:
             return f"file id or tag: {text!r}"
         return f"a command or an object: {text!r}" if self._inside(raw) else None
 
@@ -136,6 +140,8 @@ class Facts:
                 return f"tag: {spelling}"
         if re.fullmatch(r"0[xX][0-9A-Fa-f]{4}", spelling) and value.to_bytes(2, "big") in self.file_ids:
             return f"file id: {spelling}"
+        if re.fullmatch(r"0[xX]0?1[0-9A-Fa-f]{2}", spelling) and value.to_bytes(2, "big") in self.plain_tags:
+            return f"tag: {spelling}"
         return None
 
 
@@ -255,6 +261,7 @@ def test_the_specs_yield_facts_to_look_for() -> None:
     assert len(facts().aids) >= 3
     assert bytes.fromhex("001B") in facts().file_ids
     assert {bytes.fromhex(tag) for tag in ("FF20", "DF21", "7F21")} <= facts().tags
+    assert bytes.fromhex("0107") in facts().plain_tags
     assert all(len(file_id) == 2 for file_id in facts().file_ids)
 
 
@@ -307,6 +314,9 @@ PLANTED = [
     "head = 0xFF2065",
     r'data.startswith(b"\xff\x20\x65")',
     'tlv.find("DF28")',
+    'tlv.find("0107")',
+    "tlv.find(0x0107)",
+    "card.verify(0x86)",
     "Key(tries=3)",
     'KEY = {"tries": 5}',
     'KEY = {"auth_pin": 3}',

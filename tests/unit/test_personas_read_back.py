@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from cryptography import x509
 
-from kojin_card.applications import Common, InputSupport, Jpki
+from kojin_card.applications import Common, InputSupport, Jpki, Licence
 from kojin_card.channel import CardChannel
 from kojin_card.errors import AccessDenied, NotOnCard, PinBlocked
 from kojin_card.pki.profile import Purpose
@@ -202,3 +202,18 @@ def test_each_era_and_its_boundary_days(name: str, code: str) -> None:
     state = make_card(name, now=NOW)
     assert state.key("card_face", "birth_code").secret == code.encode()
     assert (state.key("input_support", "code_b").secret or b"").startswith(code.encode())
+
+
+@pytest.mark.parametrize("name", ["licence_holder", "licence_without_pin"])
+def test_a_driving_licence_says_what_was_declared(name: str) -> None:
+    who = load_persona(name)
+    declared = who.files["licence", "licence_information"].values
+    licence = Licence(channel(name)).read("2468" if name == "licence_holder" else None)
+    assert licence.number == declared["number"]
+    assert (licence.number or "").startswith("99")  # no prefecture: nobody's
+    held = {key.removeprefix("category_") for key, value in declared.items() if key[:4] == "cate" and value == "01"}
+    assert {one.id for one in licence.categories} == held
+    assert licence.expiry is not None
+    assert licence.expiry > NOW.date()
+    assert licence.photo == who.images.photo
+    assert Licence(channel(name)).pin_is_set() is (name == "licence_holder")

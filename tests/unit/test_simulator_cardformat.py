@@ -121,7 +121,7 @@ FILE = ("applications", "jpki", "files", "auth_certificate")
         (("knobs",), "empty_verify_when_verified", "6984"),
         (("knobs",), "other", True),
         ((), "applications", []),
-        (("applications",), "licence", {"files": {}, "keys": {}}),
+        (("applications",), "health_insurance", {"files": {}, "keys": {}}),
         (("applications", "jpki"), "files", []),
         (("applications", "jpki"), "more", {}),
         (("applications", "jpki", "files"), "no_such_file", {"octets": "00"}),

@@ -254,6 +254,7 @@ AIDS = {
     "card_face": "D3921000310001010402",
     "juki": "D3921000310001010401",
     "card_manager": "A0000001510000",
+    "licence": "A0000002310600000000000000000000",
 }
 EXPECTED_EFS = {
     "common": "0001 0002 0019 001C",
@@ -261,9 +262,11 @@ EXPECTED_EFS = {
     "card_face": "0001 0002 0003 0004 0005 0006 0011 0012 0013 0014 0015 001A 001C 001E",
     "juki": "0002 001C",
     "card_manager": "001E",
+    "licence": "0006 001A 001B 001C",
     "jpki": "0001 0002 0005 0006 0008 0009 000A 000B 0010 0016 0017 0018 0019 001A 001B 001C 001E",
 }
 EXPECTED_SECRETS = {
+    ("licence", "0006"): (4, 4, 10),
     ("jpki", "001B"): (6, 16, 5),
     ("jpki", "0018"): (4, 4, 3),
     ("input_support", "0011"): (4, 4, 3),
@@ -328,6 +331,7 @@ def test_a_prefix_finds_the_common_application_first() -> None:
         "jpki",
         "card_face",
         "juki",
+        "licence",
         "card_manager",
     ]
 

@@ -125,6 +125,10 @@ CHANGES = [
     ("between in no application", 'application = "card_manager"', 'application = "juki"', "cv.intermediate"),
     ("between with a CA's key", '"cv-intermediate-card-manager"', '"cv-ca-card-manager"', "cv.intermediate"),
     ("between with a persona's key", '"cv-intermediate-card-manager"', '"persona-01"', "cv.intermediate"),
+    ("no licence issuer", "[licence]", "[license]", ""),
+    ("licence issuer of another name", 'subject = "C=JP,O=JPKI-SIMULATOR', 'subject = "C=JP,O=NPA', "licence"),
+    ("licence issuer's serial", 'serial = "9000000000000001"', 'serial = "1"', "licence"),
+    ("licence with a persona's key", '"licence-issuer-1"', '"persona-01"', "licence"),
     ("application twice", 'name = "input_support"', 'name = "card_face"', "cv.application[card_face]"),
     ("revoked by nobody", "generation = 2\nmunicipality", "generation = 3\nmunicipality", "revocation[0]"),
     ("revoked nowhere", 'municipality = "13113"', 'municipality = "13114"', "revocation[0]"),
@@ -170,14 +174,14 @@ def test_a_layout_that_no_specification_has_is_refused(pool: KeyPool, written: C
 
 def test_the_pool_says_first_that_its_keys_are_worthless_and_they_are_good_keys(pool: KeyPool) -> None:
     assert POOL.startswith("# WORTHLESS TEST KEYS")
-    assert len(pool.keys) == 25
-    assert len({key.p for key in pool.keys} | {key.q for key in pool.keys}) == 50
+    assert len(pool.keys) == 26
+    assert len({key.p for key in pool.keys} | {key.q for key in pool.keys}) == 52
     for key in pool.keys:
         private = pool.key(key.label)
         numbers = private.private_numbers()
         assert numbers.private_key(unsafe_skip_rsa_key_validation=False).key_size == 2048  # the check the pool left out
         assert numbers.public_numbers.e == 65537
-    assert {key.use for key in pool.keys} == {"ca", "cv-ca", "municipality", "persona"}
+    assert {key.use for key in pool.keys} == {"ca", "cv-ca", "municipality", "persona", "licence"}
 
 
 def test_a_persona_gets_the_same_keys_each_time_and_no_two_roles_share_one(pool: KeyPool) -> None:

@@ -28,6 +28,7 @@ from kojin_card.spec.model import (
     Tries,
     VariantSpec,
 )
+from kojin_card.spec.unset import Unset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,6 +95,14 @@ class Page:
         evidence = key.tries.evidence
         return f"{key.tries.count or 'unknown'} ({evidence.level.value}: {because(evidence)})"
 
+    def _unset(self, key: KeySpec) -> str:
+        if key.unset is None:
+            return ""
+        require(Unset, ("value", "file", "field", "meaning", "evidence"))
+        unset = key.unset
+        told = f"{unset.evidence.level.value}: {because(unset.evidence)}"
+        return f"`{unset.value.hex().upper()}` while `{unset.field}` of `{unset.file}` is {unset.meaning} ({told})"
+
     def _change(self, key: KeySpec) -> str:
         if key.change is None:
             return ""
@@ -109,6 +118,8 @@ class Page:
         return "; ".join([*parts, *(["blocked on every card as issued"] if key.issued_blocked else [])])
 
     def _covered(self, signature: SignatureSpec) -> str:
+        if signature.of_file:
+            return f"every object of file `{signature.of_file}`, with tag and length"
         how = "their values alone" if signature.values else "with tag and length"
         groups = [", ".join(code(name) for name in group) for group in signature.covers]
         if len(groups) == 1:
@@ -156,6 +167,7 @@ class Page:
                 Column("form", ("format",), self._form),
                 Column("tries", ("tries",), self._tries),
                 Column("change", ("change",), self._change),
+                Column("when nobody set it", ("unset",), self._unset),
                 Column("use", ("use", "schemes", "issued_blocked", "internal_authentication"), self._use),
                 *_known(),
             ),
@@ -216,7 +228,7 @@ class Page:
                     "signature", ("id", "file", "field"), lambda one: f"`{one.id}`: `{one.field}` of file `{one.file}`"
                 ),
                 Column("scheme", ("scheme",), lambda one: code(one.scheme)),
-                Column("covers", ("covers", "values"), self._covered),
+                Column("covers", ("covers", "values", "of_file"), self._covered),
                 Column("does not cover", (), self._not_covered),
                 Column("verified with", ("signer",), lambda one: _signer(one.signer)),
                 *_known(),
@@ -300,6 +312,8 @@ class Page:
         yield ("evidence",), f"{grounds(spec.evidence)}\n"
         yield ("power_on",), "Current after reset.\n" if spec.power_on else ""
         yield ("optional",), "Not on every card.\n" if spec.optional else ""
+        locked = f"SELECT answers 6283 while `{spec.locked_with}` is blocked.\n" if spec.locked_with else ""
+        yield ("locked_with",), locked
         yield ("last_command",), "The last-command indicator (`80 FC`) answers.\n" if spec.last_command else ""
         yield ("order",), f"Place among the applications when a prefix is selected: {spec.order} (assumption).\n"
         named = (
@@ -374,7 +388,9 @@ def _range(least: int, most: int) -> str:
 
 def _signer(signer: str) -> str:
     kind, _, name = signer.partition(":")
-    return f"the key certified in file `{name}`" if kind == "file" else "the key of a CA; not on the card"
+    if kind == "file":
+        return f"the key certified in file `{name}`"
+    return "the key of a CA; not on the card" if kind == "ca" else "the issuer's key; not on the card, and not public"
 
 
 def _outside(fields: tuple[FieldSpec, ...], covered: set[str]) -> Iterator[str]:

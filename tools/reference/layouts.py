@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 ENCODINGS = {
     Encoding.BER_TLV: ("BER-TLV", "tag, length (one byte below `80`, otherwise always `82 hh ll`), value"),
     Encoding.SIMPLE_TLV: ("Simple-TLV", "tag of one byte, length (one byte, or `FF` and two), value"),
+    Encoding.PLAIN_TLV: (
+        "Plain TLV",
+        "tag of one byte below `0100`, else of two; length (one byte below `80`, otherwise `82 hh ll`); value",
+    ),
     Encoding.FIXED: ("Fixed", "one after the other, without tags"),
     Encoding.DER: ("DER", "one object `30 82 hh ll`, kept whole"),
 }
@@ -24,9 +28,11 @@ FORMS = {
     FieldType.OFFSETS: "offsets: two bytes for each object that follows, from the start of the file",
     FieldType.UTF8: "UTF-8 text",
     FieldType.ASCII: "ASCII text",
+    FieldType.JIS_X0208: "JIS X 0208 text",
     FieldType.DIGITS: "ASCII digits",
     FieldType.DATE: "date `YYYYMMDD`, ASCII",
     FieldType.PARTIAL_DATE: "date `YYYYMMDD`, ASCII; unknown parts are zeros",
+    FieldType.ERA_DATE: "date: number of the era, then `YYMMDD`, ASCII",
     FieldType.CODE: "code",
     FieldType.U32: "number, big-endian",
     FieldType.BYTES: "bytes",
@@ -48,7 +54,7 @@ def value_length(spec: FieldSpec, following: tuple[FieldSpec, ...] = ()) -> int 
             for place, one in enumerate(spec.fields)
         ]
         return None if None in inner else sum(filter(None, inner))
-    if spec.minimum == spec.maximum and spec.type is not FieldType.UTF8:
+    if spec.minimum == spec.maximum and spec.type not in (FieldType.UTF8, FieldType.JIS_X0208):
         return spec.maximum
     return None
 
@@ -100,7 +106,9 @@ def _size(line: Line) -> str:
         return str(line.length)
     if (spec.minimum, spec.maximum) == (WITHOUT_BOUNDS.minimum, WITHOUT_BOUNDS.maximum):
         return ""
-    return f"{spec.minimum} to {spec.maximum}" + (" characters" if spec.type is FieldType.UTF8 else "")
+    return f"{spec.minimum} to {spec.maximum}" + (
+        " characters" if spec.type in (FieldType.UTF8, FieldType.JIS_X0208) else ""
+    )
 
 
 def _form(line: Line) -> str:
@@ -111,10 +119,10 @@ def _form(line: Line) -> str:
     if spec.pad:
         parts.append(f"padded with `{ord(spec.pad):02X}`")
     if spec.values:
-        known = "known: " if spec.type is FieldType.ASCII else "hex: " if spec.hex_values else ""
+        known = "known: " if spec.type in (FieldType.ASCII, FieldType.BYTES) else "hex: " if spec.hex_values else ""
         listed = ", ".join(f"{code(key)} {text.replace('_', ' ')}" for key, text in spec.values.items())
         parts.append(known + listed)
-    return "; ".join(parts) + (" (may be missing)" if spec.optional else "")
+    return "; ".join(parts) + (" (may be missing)" if spec.optional else "") + (" (may be empty)" if spec.empty else "")
 
 
 def _tag(line: Line) -> str:
@@ -149,7 +157,7 @@ SHOWN_OF_A_FIELD = (
         "pad",
         "media",
     ),
-    *("optional", "privacy", "label_ja", "label_en"),
+    *("optional", "empty", "privacy", "label_ja", "label_en"),
 )
 
 

@@ -55,6 +55,7 @@ class _State:
     application: str | None = None
     current: bytes | None = None
     verified: set[str] = field(default_factory=set)
+    unset: set[str] = field(default_factory=set)  # secrets of which the card's own file says that nobody set them
 
 
 class FileChannel:
@@ -116,6 +117,8 @@ class FileChannel:
     def select(self, app: str) -> None:
         """Select an application, even when it is selected; its security state is gone after that (card.md §4.10).
 
+        One that says it is locked (6283, §2.9) is selected all the same: what is open in it can be read.
+
         Raises:
             NotOnCard: the card has no such application.
         """
@@ -123,7 +126,8 @@ class FileChannel:
         self._state = _State()
         command = CommandApdu(0x00, _SELECT, 0x04, 0x0C, application.aid)
         answer = self.link.send(command, operation=f"select {app}")
-        raise_for_sw(f"select {app}", answer.sw, application=app)
+        if answer.sw != SW.DF_LOCKED:
+            raise_for_sw(f"select {app}", answer.sw, application=app)
         self._state.application = app
 
     # --- reading ----------------------------------------------------------------------------------------------------

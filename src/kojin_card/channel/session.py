@@ -18,11 +18,11 @@ from kojin_card.errors import (
 )
 from kojin_card.iso7816.apdu import SHORT_LC_MAX, SHORT_LE_MAX, CommandApdu
 from kojin_card.iso7816.status import SW, tries_left
+from kojin_card.secret import Secret
 from kojin_card.spec import ChangeCommand, EvidenceLevel, KeyKind
 from kojin_card.transport.answers import raise_for_sw
 
 if TYPE_CHECKING:
-    from kojin_card.secret import Secret
     from kojin_card.spec import CardSpec, Evidence, KeySpec
     from kojin_card.transport.base import Connection
     from kojin_card.transport.link import Observer
@@ -169,6 +169,58 @@ class CardChannel(FileChannel):
         finally:
             if given is not None:
                 given.wipe()
+
+    def verify_unset(self, app: str, key: str, *, reserve: int = 1) -> None:
+        """Verify the value that stands for a secret which nobody set; the card's file that says so is read first.
+
+        Never a guess: a card that says a secret is set, or says nothing, is not shown the value.
+
+        Raises:
+            UsageError: there is no such value for this secret.
+            AccessDenied: the card has a secret set; nothing was verified.
+            UnprovenRefused, PinBlocked, PinReserve, PinRejected: as :meth:`verify`.
+        """
+        spec = self._pin(app, key)
+        operation = f"verify {app}/{key}"
+        if spec.unset is None:
+            raise UsageError("no value stands for this secret when it is not set", operation=operation)
+        self._prove(operation, spec.evidence, spec.unset.evidence)
+        with self.transaction():
+            self._ensure(app)
+            if key not in self._state.unset and self.is_set(app, key):
+                raise AccessDenied("", operation=operation, sw=SW.SECURITY_NOT_SATISFIED)
+            left, verified = self._query(app, spec)
+            if not verified:
+                self._guard(app, spec, operation, left, reserve)
+                with Secret(spec.unset.value) as value:
+                    self._send_secret(app, spec, value, operation)
+            self._state.verified.add(key)
+
+    def is_set(self, app: str, key: str) -> bool:
+        """Whether somebody has set this secret, as the card's own file says; True where no file would say it.
+
+        Raises:
+            NotOnCard: no such application or file. UnexpectedAnswer: its content is malformed.
+        """
+        unset = self._pin(app, key).unset
+        if unset is None:
+            return True
+        layout = self._layout(app, unset.file, None)
+        record = self.record(app, unset.file)
+        meanings = next((one.values for one in layout.walk() if one.name == unset.field), {}) if layout else {}
+        found = meanings.get(record.text(unset.field)) == unset.meaning
+        (self._state.unset.add if found else self._state.unset.discard)(key)
+        return not found
+
+    def require_form(self, app: str, key: str, pin: PinArgument) -> None:
+        """Refuse a secret that the card could never accept, before anything is sent; a source is not asked.
+
+        Raises:
+            SecretFormatError: so it is. UsageError: it is neither a secret nor a source.
+        """
+        copy = checked_copy(pin, self._pin(app, key), f"verify {app}/{key}")
+        if copy is not None:
+            copy.wipe()
 
     def change(self, app: str, key: str, old: PinArgument, new: PinArgument, *, reserve: int = 1) -> None:
         """Replace a secret: SELECT EF, look at the counter, VERIFY the old one, send the new one (card.md §4.3).

@@ -28,6 +28,7 @@ JSON_SCHEMAS: Mapping[str, str] = {
         "info",
         "basic-four",
         "my-number",
+        "licence",
         "pin-changed",
         "pin-status",
         "certificate",

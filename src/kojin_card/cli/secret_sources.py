@@ -21,6 +21,7 @@ SECRET_NAMES = (
     "pin",
     "auth-pin",
     "registry-pin",
+    "licence-pin",
     "sign-password",
     "code-a",
     "code-b",

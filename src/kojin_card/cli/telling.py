@@ -82,6 +82,8 @@ def _remedy(error: KojinError, lang: str) -> str:
     operation = error.operation or ""
     if "/sign_certificate" in operation or "/sign_password" in operation:
         kind = "sign_certificate"
+    elif operation == "select licence":
+        kind = "licence"
     elif operation.startswith("select "):
         kind = "application"
     else:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MAX_VALUE = 0xFFFF
 MAX_TAG_BYTES = 3
+PLAIN_TWO_BYTES = 0x01
 FILLERS = (0x00, 0xFF)
 
 
@@ -106,7 +107,11 @@ def read_one(data: bytes, at: int = 0) -> Tlv:
         TlvError: no tag, an ``81``/``80``/``83``.. length, or a value that runs past the data. (``82 00 xx`` where one
             byte would do is read: card.md §2 has reports of "newer cards" that look so, and exact bytes are kept.)
     """
-    tag_end = _tag_end(data, at)
+    return _read_after(data, at, _tag_end(data, at))
+
+
+def _read_after(data: bytes, at: int, tag_end: int) -> Tlv:
+    """The data object whose tag stands from ``at`` to ``tag_end``."""
     if tag_end >= len(data):
         raise TlvError("the data ends where a length is due")
     first = data[tag_end]
@@ -200,3 +205,32 @@ def read_simple(data: bytes, at: int = 0) -> Tlv:
     if end > len(data):
         raise TlvError("a value that runs past the data")
     return Tlv(data[at : at + 1], data[start:end], at, data[at:end])
+
+
+def check_plain_tag(tag: bytes) -> None:
+    """Refuse what is no tag of the driving licence's files: one byte (not ``00`` or ``01``), or ``01`` and another.
+
+    Such tags do not follow BER: ``DF`` and ``FF`` are whole ones, and ``0107`` is one (card.md §2.9).
+
+    Raises:
+        TlvError: so it is.
+    """
+    if len(tag) not in (1, 2) or tag[0] == 0x00 or (tag[0] == PLAIN_TWO_BYTES) != (len(tag) == 2):
+        raise TlvError("not a plain tag")
+
+
+def encode_plain(tag: bytes, value: bytes) -> bytes:
+    """One object with a plain tag (:func:`check_plain_tag`) and the card's length form."""
+    check_plain_tag(tag)
+    return tag + encode_length(len(value)) + value
+
+
+def read_plain(data: bytes, at: int = 0) -> Tlv:
+    """The object with a plain tag at offset ``at``.
+
+    Raises:
+        TlvError: filler or the end where a tag is due, a length that the card never writes, a value past the data.
+    """
+    if at >= len(data) or data[at] == 0x00:
+        raise TlvError("the data ends where a tag is due")
+    return _read_after(data, at, at + (2 if data[at] == PLAIN_TWO_BYTES else 1))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 EXPONENT = 65537
 BITS = 2048
 FILE = "keys.toml"
-USES = ("ca", "cv-ca", "municipality", "persona")
+USES = ("ca", "cv-ca", "municipality", "persona", "licence")
 _PRIME = re.compile(r"[0-9a-f]{256}")
 _LABEL = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from kojin_card.errors import SpecError, UsageError
 from kojin_card.pki.profile import Purpose
-from kojin_card.simulator import images
+from kojin_card.simulator import images, licence_record
 from kojin_card.simulator.certificates import birthday_in
 from kojin_card.simulator.persona import Persona
 from kojin_card.simulator.persona_file import load_persona
@@ -289,6 +289,7 @@ class _Issuer:
             groups = [b"".join(parts.get(name, b"") for name in group) for group in signature.covers]
             values[file.id][signature.field] = self._signed(groups)
             octets[file.id] = self._encode(application, file, values[file.id])
+        licence_record.seal(application, values, octets, self.pki)
 
     def _signed(self, groups: list[bytes]) -> bytes:
         """One group is signed as it is; several are hashed and signed in one DigestInfo (card.md §2.2)."""
@@ -388,6 +389,8 @@ class _Issuer:
                 return {"certificate": self.pki.ca(Purpose.SIGNATURE, self.now).certificate}
             case "jpki", "auth_ca_certificate":
                 return {"certificate": self.pki.ca(Purpose.AUTHENTICATION, self.now).certificate}
+            case "licence", _:
+                return licence_record.made(file, who, self.birth, self.issued, self.pki)
             case _:
                 return {}
 

@@ -47,10 +47,17 @@ def _application(card: Context, command: Received) -> Answer:
     if found is None:
         raise Refused(SW.FILE_NOT_FOUND)
     card.security.select(found.id)
+    sw = SW.DF_LOCKED if _is_locked(card) else SW.OK
     if apdu.p2 & _NO_DATA or apdu.le is None:
-        return Answer(SW.OK)
+        return Answer(sw)
     # What a real card tells here is recorded nowhere (card.md §13). Assumption: its name and nothing else.
-    return Answer(SW.OK, tlv.encode(_FCI, tlv.encode(_NAME, found.aid))[: apdu.le])
+    return Answer(sw, tlv.encode(_FCI, tlv.encode(_NAME, found.aid))[: apdu.le])
+
+
+def _is_locked(card: Context) -> bool:
+    """Whether the current application is locked: the secret that its spec names for that is blocked (card.md §2.9)."""
+    secret = card.content.keys.get(card.application.locked_with)
+    return secret is not None and not secret.tries_left
 
 
 def _file(card: Context, command: Received) -> Answer:

@@ -134,6 +134,16 @@ class CvSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LicenceIssuer:
+    """Who signs driving licences on the card (card.md §2.9): names as the record carries them, and the key."""
+
+    serial: str
+    issuer: str
+    subject: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class DeclaredRevocation:
     """A revocation that every CRL of its CA and municipality lists from its date on."""
 
@@ -156,6 +166,7 @@ class Declaration:
     crl: CrlSettings
     cv: CvSettings
     revocations: tuple[DeclaredRevocation, ...]
+    licence: LicenceIssuer
 
 
 def load_declaration(source: Traversable | Path, *, key_use: Callable[[str], str | None]) -> Declaration:
@@ -188,6 +199,7 @@ def load_declaration(source: Traversable | Path, *, key_use: Callable[[str], str
         _crl(top.table("crl")),
         _cv(top.table("cv"), key_use),
         _revocations(top, cas, municipalities),
+        _licence(top.table("licence"), key_use),
     )
     top.done()
     return declaration
@@ -308,6 +320,18 @@ def _cv(table: Table, key_use: Callable[[str], str | None]) -> CvSettings:
     between.done()
     table.done()
     return CvSettings(qualifier, (layout[0], layout[1]), applications, intermediate)
+
+
+def _licence(table: Table, key_use: Callable[[str], str | None]) -> LicenceIssuer:
+    pattern, words = rf"C=JP,O={ORGANIZATION},[ -~]+", f"ASCII, of O={ORGANIZATION}"
+    issuer = LicenceIssuer(
+        serial=_matching(table, "serial", r"\d{16}", "sixteen digits"),
+        issuer=_matching(table, "issuer", pattern, words),
+        subject=_matching(table, "subject", pattern, words),
+        key=_key(table, "key", "licence", key_use),
+    )
+    table.done()
+    return issuer
 
 
 def _revocations(

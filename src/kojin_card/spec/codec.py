@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 from kojin_card.errors import DecodeError
 from kojin_card.iso7816 import tlv
+from kojin_card.spec import jis_x0208
 from kojin_card.spec.model import Encoding, FieldSpec, FieldType, LayoutSpec
+from kojin_card.spec.wareki import is_era_date
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,6 +128,13 @@ def _bad(layout: str, problem: str, name: str = "") -> DecodeError:
     return DecodeError(problem, operation=f"record {where}")
 
 
+_READERS = {
+    Encoding.BER_TLV: tlv.read_one,
+    Encoding.SIMPLE_TLV: tlv.read_simple,
+    Encoding.PLAIN_TLV: tlv.read_plain,
+}
+
+
 class _Reader:
     def __init__(self, layout: LayoutSpec) -> None:
         self.layout = layout
@@ -169,12 +178,13 @@ class _Reader:
             item = self._next(encoding, spec, data, at)
             if item is None:
                 continue
-            if spec.length is not None and len(item.value) != spec.length:
+            nothing = spec.empty and not item.value
+            if spec.length is not None and len(item.value) != spec.length and not nothing:
                 raise self._bad("a value of another length", spec)
             self._keep(spec, item.raw, item.value, base + item.end)
             if spec.type is FieldType.OFFSETS:
                 offsets = spec, item.value
-            else:
+            elif not nothing:
                 starts.append(base + at)
                 self._value(spec, item, base)
             at = item.end
@@ -194,11 +204,13 @@ class _Reader:
             if end > len(data):
                 raise self._bad("the data ends too early", spec)
             return tlv.Tlv(b"", data[at:end], at, data[at:end])
-        if data[at : at + len(spec.tag)] != spec.tag:
+        # of a plain tag FF and filler FF only the byte behind it tells which it is
+        ended = encoding is Encoding.PLAIN_TLV and at < len(data) and tlv.is_filler(data, at)
+        if ended or data[at : at + len(spec.tag)] != spec.tag:
             if spec.optional:
                 return None
             raise self._bad("missing, or another object stands here", spec)
-        return tlv.read_one(data, at) if encoding is Encoding.BER_TLV else tlv.read_simple(data, at)
+        return _READERS[encoding](data, at)
 
     def _value(self, spec: FieldSpec, item: tlv.Tlv, base: int) -> None:
         start = base + item.end - len(item.value)
@@ -221,6 +233,12 @@ def decode_value(spec: FieldSpec, raw: bytes) -> Value | None:
         case FieldType.ASCII:
             text = _text(raw, "ascii", spec)
             return text.rstrip(spec.pad) if text is not None and spec.pad else text
+        case FieldType.JIS_X0208:
+            text = jis_x0208.decode(raw)
+            return text if text is not None and spec.minimum <= len(text) <= spec.maximum else None
+        case FieldType.ERA_DATE:
+            text = _text(raw, "ascii", spec)
+            return text if text is not None and is_era_date(text) else None
         case FieldType.DIGITS:
             text = _text(raw, "ascii", spec)
             return text if text is not None and text.isdigit() else None
@@ -270,7 +288,7 @@ def _is_partial_date(text: str) -> bool:
 def _encode_all(
     layout: str, encoding: Encoding, fields: tuple[FieldSpec, ...], values: Mapping[str, Value], base: int
 ) -> bytes:
-    present = [spec for spec in fields if not (spec.optional and not _has_value(spec, values))]
+    present = [spec for spec in fields if spec.empty or not (spec.optional and not _has_value(spec, values))]
     targets = len(present) - 1
     parts: list[bytes] = []
     starts: list[int] = []
@@ -297,10 +315,14 @@ def _has_value(spec: FieldSpec, values: Mapping[str, Value]) -> bool:
 def _wrap(encoding: Encoding, spec: FieldSpec, value: bytes) -> bytes:
     if encoding is Encoding.BER_TLV:
         return tlv.encode(spec.tag, value)
+    if encoding is Encoding.PLAIN_TLV:
+        return tlv.encode_plain(spec.tag, value)
     return tlv.encode_simple(spec.tag[0], value) if encoding is Encoding.SIMPLE_TLV else value
 
 
 def _encode_one(layout: str, encoding: Encoding, spec: FieldSpec, values: Mapping[str, Value], at: int) -> bytes:
+    if spec.empty and not _has_value(spec, values):
+        return _wrap(encoding, spec, b"")
     if spec.type in (FieldType.TEMPLATE, FieldType.FIELDS):
         inner = spec.encoding if spec.type is FieldType.FIELDS else Encoding.BER_TLV
         # The length of the head depends on the length of the content, the offsets inside on the length of the head.
@@ -320,6 +342,8 @@ def _encode_value(layout: str, spec: FieldSpec, values: Mapping[str, Value]) -> 
     raw = _raw(spec, values[spec.name])
     if raw is None or decode_value(spec, raw) != values[spec.name]:
         raise _bad(layout, "the value is of another type or form", spec.name)
+    if spec.empty and not raw:
+        raise _bad(layout, "no value is left out, not given as an empty one", spec.name)
     return raw
 
 
@@ -331,6 +355,8 @@ def _raw(spec: FieldSpec, value: Value) -> bytes | None:
         if isinstance(value, str):
             if spec.type is FieldType.CODE and spec.hex_values:
                 return bytes.fromhex(value)
+            if spec.type is FieldType.JIS_X0208:
+                return jis_x0208.encode(value)
             raw = value.encode("utf-8")
             return raw.ljust(spec.length or 0, spec.pad.encode("ascii")) if spec.pad else raw
         if isinstance(value, date):

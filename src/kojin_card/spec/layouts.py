@@ -11,8 +11,15 @@ from kojin_card.spec.strict import Table
 
 MAX_DEPTH = 6
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
-_SIZES = {FieldType.U32: 4, FieldType.DATE: 8, FieldType.PARTIAL_DATE: 8}
-_BOUNDED = (FieldType.UTF8, FieldType.BYTES, FieldType.IMAGE, FieldType.ASCII, FieldType.DIGITS)
+_SIZES = {FieldType.U32: 4, FieldType.DATE: 8, FieldType.PARTIAL_DATE: 8, FieldType.ERA_DATE: 7}
+_BOUNDED = (
+    FieldType.UTF8,
+    FieldType.BYTES,
+    FieldType.IMAGE,
+    FieldType.ASCII,
+    FieldType.DIGITS,
+    FieldType.JIS_X0208,
+)
 
 
 def load_layout(table: Table, layout_id: str, evidence: Evidence) -> LayoutSpec:
@@ -24,6 +31,10 @@ def load_layout(table: Table, layout_id: str, evidence: Evidence) -> LayoutSpec:
     encoding = table.choice("encoding", Encoding)
     filler = table.take("filler", bool, False)
     fields = _fields(table, encoding, depth=1)
+    if table.take("sparse", bool, False):
+        if encoding is not Encoding.PLAIN_TLV:
+            raise table.error("only a plain_tlv layout is sparse")
+        fields = tuple(replace(spec, optional=True, empty=True) for spec in fields)
     table.done()
     layout = LayoutSpec(layout_id, encoding, fields, filler, evidence)
     names = [spec.name for spec in layout.walk() if spec.name]
@@ -76,6 +87,8 @@ def _field(table: Table, encoding: Encoding, depth: int) -> FieldSpec:
     elif kind is FieldType.ASCII:
         spec = replace(spec, pad=table.take("pad", str, ""))
         spec = replace(spec, values=table.text_map("known")) if table.has("known") else spec
+    elif kind is FieldType.BYTES and table.has("known"):
+        spec = replace(spec, values=table.text_map("known"), hex_values=True)
     elif kind is FieldType.IMAGE:
         spec = replace(spec, media=table.take("media", str))
     table.done()
@@ -86,10 +99,17 @@ def _field(table: Table, encoding: Encoding, depth: int) -> FieldSpec:
 def _tag(table: Table, encoding: Encoding) -> bytes:
     if encoding in (Encoding.FIXED, Encoding.DER):
         return b""
-    tag = table.hex("tag", size=(1, tlv.MAX_TAG_BYTES if encoding is Encoding.BER_TLV else 1))
+    most = {Encoding.BER_TLV: tlv.MAX_TAG_BYTES, Encoding.PLAIN_TLV: 2}
+    tag = table.hex("tag", size=(1, most.get(encoding, 1)))
     if encoding is Encoding.SIMPLE_TLV:
         if tag[0] in tlv.FILLERS:
             raise table.error("a simple-TLV tag is 01 to FE")
+        return tag
+    if encoding is Encoding.PLAIN_TLV:
+        try:
+            tlv.check_plain_tag(tag)
+        except tlv.TlvError as bad:
+            raise table.error("a plain tag is one byte, or 01 and another") from bad
         return tag
     try:
         tlv.check_tag(tag)
@@ -116,7 +136,10 @@ def _check_field(table: Table, spec: FieldSpec, encoding: Encoding) -> None:
         raise table.error(f"not a name: {spec.name!r}")
     if not spec.name and spec.type not in lifted:
         raise table.error("a field needs a name")
-    if encoding in (Encoding.FIXED, Encoding.SIMPLE_TLV) and spec.type in (FieldType.TEMPLATE, FieldType.OFFSETS):
+    if encoding in (Encoding.FIXED, Encoding.SIMPLE_TLV, Encoding.PLAIN_TLV) and spec.type in (
+        FieldType.TEMPLATE,
+        FieldType.OFFSETS,
+    ):
         raise table.error("templates and offset tables stand in BER-TLV only")
     if encoding is Encoding.FIXED and spec.length is None:
         raise table.error("a field of a fixed layout needs a length")

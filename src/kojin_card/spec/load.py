@@ -34,9 +34,12 @@ from kojin_card.spec.model import (
     VariantSpec,
 )
 from kojin_card.spec.strict import Table, parse_toml, unique
+from kojin_card.spec.unset import load_unset, unset_problem
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
+
+    from kojin_card.spec.unset import Unset
 
 SCHEMA = 1
 _ID = re.compile(r"[a-z][a-z0-9_]*\Z")
@@ -133,6 +136,7 @@ def load_application(text: str, file: str) -> ApplicationSpec:
         variants=variants,
         power_on=head.take("power_on", bool, False),
         optional=head.take("optional", bool, False),
+        locked_with=head.take("locked_with", str, ""),
         order=head.take("order", int, 100),
     )
     head.done()
@@ -191,9 +195,14 @@ def _key(table: Table) -> KeySpec:
         schemes=table.texts("schemes", ()) if kind is KeyKind.PRIVATE_KEY else (),
         issued_blocked=table.take("issued_blocked", bool, False) if kind is KeyKind.UNKNOWN else False,
         internal_authentication=kind is KeyKind.PRIVATE_KEY and table.take("internal_authentication", bool, False),
+        unset=_unset(table.table("unset")) if kind is KeyKind.PIN and table.has("unset") else None,
     )
     table.done()
     return key
+
+
+def _unset(table: Table) -> Unset:
+    return load_unset(table, evidence(table))
 
 
 def _format(table: Table) -> SecretFormat:
@@ -359,7 +368,7 @@ def _digest(table: Table, files: dict[str, FileSpec], layouts: dict[str, LayoutS
 
 
 def _signature(table: Table, files: dict[str, FileSpec], layouts: dict[str, LayoutSpec]) -> SignatureSpec:
-    groups = table.take("covers", list)
+    groups = table.take("covers", list, [])
     signature = SignatureSpec(
         id=identifier(table),
         file=table.take("file", str),
@@ -369,17 +378,20 @@ def _signature(table: Table, files: dict[str, FileSpec], layouts: dict[str, Layo
         values=table.take("values", bool, False),
         signer=table.take("signer", str),
         evidence=evidence(table),
+        of_file=table.take("of_file", str, ""),
     )
     names = _fields_of(table, files, layouts, signature.file)
-    if not signature.covers or not all(signature.covers):
-        raise table.error("covers must be groups of fields")
+    if bool(signature.covers) == bool(signature.of_file) or not all(signature.covers):
+        raise table.error("covers must be groups of fields, or of_file another file")
+    if signature.of_file and not _fields_of(table, files, layouts, signature.of_file):
+        raise table.error(f"no fields in {signature.of_file}")
     for name in (signature.field, *(name for group in signature.covers for name in group)):
         if name not in names:
             raise table.error(f"no field {name!r} in {signature.file}")
     if signature.scheme != "rsa_pkcs1_sha256":
         raise table.error("scheme must be rsa_pkcs1_sha256")
-    if signature.signer != "ca" and signature.signer.removeprefix("file:") not in files:
-        raise table.error("signer is ca, or file:<id>")
+    if signature.signer not in ("ca", "issuer") and signature.signer.removeprefix("file:") not in files:
+        raise table.error("signer is ca, issuer, or file:<id>")
     table.done()
     return signature
 
@@ -401,6 +413,11 @@ def _check(application: ApplicationSpec, head: Table) -> None:
         for scheme in key.schemes:
             if scheme not in application.schemes:
                 raise head.error(f"{key.id}: no scheme {scheme!r}")
+    for key in keys.values():
+        if key.unset is not None and (problem := unset_problem(key.unset, application.files, application.layouts)):
+            raise head.error(f"{key.id}: {problem}")
+    if application.locked_with and getattr(keys.get(application.locked_with), "kind", None) is not KeyKind.PIN:
+        raise head.error(f"locked_with: no secret {application.locked_with!r}")
     if application.default_key and application.default_key not in keys:
         raise head.error(f"default_key: no key {application.default_key!r}")
     used: dict[bytes, str] = {}

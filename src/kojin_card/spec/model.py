@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from kojin_card.spec.access import Access
+    from kojin_card.spec.unset import Unset
 
 
 class EvidenceLevel(StrEnum):
@@ -61,6 +62,7 @@ class Encoding(StrEnum):
 
     BER_TLV = "ber_tlv"
     SIMPLE_TLV = "simple_tlv"
+    PLAIN_TLV = "plain_tlv"
     FIXED = "fixed"
     DER = "der"
 
@@ -73,9 +75,11 @@ class FieldType(StrEnum):
     OFFSETS = "offsets"
     UTF8 = "utf8"
     ASCII = "ascii"
+    JIS_X0208 = "jis_x0208"
     DIGITS = "digits"
     DATE = "date"
     PARTIAL_DATE = "partial_date"
+    ERA_DATE = "era_date"
     CODE = "code"
     U32 = "u32"
     BYTES = "bytes"
@@ -137,6 +141,7 @@ class KeySpec:
         schemes: for private keys, ids of the signature schemes (:class:`SchemeSpec`).
         issued_blocked: blocked on every card examined.
         internal_authentication: for private keys, whether INTERNAL AUTHENTICATE uses it.
+        unset: the value that a secret has which nobody set, and what tells that nobody did.
     """
 
     id: str
@@ -153,6 +158,7 @@ class KeySpec:
     schemes: tuple[str, ...] = ()
     issued_blocked: bool = False
     internal_authentication: bool = False
+    unset: Unset | None = None
 
     @property
     def sfi(self) -> int:
@@ -189,11 +195,12 @@ class FieldSpec:
         tag: for TLV encodings.
         length: exact length of the value in bytes (fields of a fixed layout always have one).
         minimum, maximum: bounds of the value (characters for ``utf8``, bytes otherwise).
-        values: for ``code``: what each value means; keys are text, or hex when ``hex_values``. For ``ascii``: what the
-            values that are known mean; others may stand too.
+        values: for ``code``: what each value means; keys are text, or hex when ``hex_values``. For ``ascii`` and
+            ``bytes`` (hex): what the values that are known mean; others may stand too.
         encoding: for ``fields``: how the inner fields stand.
         pad: for ``ascii`` of a fixed length: the byte that fills it up on the right.
         media: for ``image``: its media type.
+        empty: it may stand without a value, and then has none.
     """
 
     type: FieldType
@@ -209,6 +216,7 @@ class FieldSpec:
     pad: str = ""
     media: str = ""
     optional: bool = False
+    empty: bool = False
     privacy: Privacy | None = None
     label_ja: str = ""
     label_en: str = ""
@@ -334,7 +342,9 @@ class SignatureSpec:
         covers: groups of fields of that file. One group: the signed message is those objects (or, with ``values``,
             their values) joined. Several: the digest of each group is taken and all go, joined, into ONE DigestInfo.
         values: the values alone are covered, not tag and length.
-        signer: ``file:<id>`` (the key certified there) or ``ca`` (a card-verifiable-certificate authority).
+        signer: ``file:<id>`` (the key certified there), ``ca`` (a card-verifiable-certificate authority) or ``issuer``
+            (a key that is not on the card).
+        of_file: another file, of which every object is covered; then there are no groups.
     """
 
     id: str
@@ -345,6 +355,7 @@ class SignatureSpec:
     values: bool
     signer: str
     evidence: Evidence
+    of_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,6 +388,7 @@ class ApplicationSpec:
         power_on: current after reset.
         order: place among the applications when a prefix of the AID is selected (assumption).
         optional: not on every card: a persona names it.
+        locked_with: the secret with which it is locked: while that is blocked, SELECT answers 6283.
         last_command: the last-command indicator (``80 FC``) answers here; only a variant says so.
         variants: other readings of this application, by their id; several applications may share one.
         source_file: the TOML file it was read from.
@@ -399,6 +411,7 @@ class ApplicationSpec:
     variants: Mapping[str, VariantSpec] = field(default_factory=dict)
     power_on: bool = False
     optional: bool = False
+    locked_with: str = ""
     last_command: bool = False
     order: int = 100
 

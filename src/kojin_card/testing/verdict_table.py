@@ -134,6 +134,8 @@ CASES: Mapping[str, VerdictCase] = {
 
 #: reasons without a document, and why
 WITHOUT: Mapping[str, str] = {
+    "certificate.issuer_unknown": "is of a driving licence, which is no document: judge one that `licence_holder` has",
+    "signature.not_by_issuer": "is of a driving licence, which is no document: judge one that `licence_holder` has",
     "policy.undefined": "needs an authentication CA of J-LIS's test environment in the trust store; none is published",
     **{
         reason: "is found on a card, not in a document; tests/attacks/test_authenticity.py has cards for each"

@@ -12,6 +12,7 @@ from kojin_card.pki.revocation import RevocationAnswer, RevocationSource, Revoca
 from kojin_card.verification.authenticity import CardJudge
 from kojin_card.verification.challenges import ChallengeStore, MemoryChallengeStore, SqliteChallengeStore
 from kojin_card.verification.holder import Holder, Sex
+from kojin_card.verification.licence import LicenceIssuerKey, judge_licence
 from kojin_card.verification.verifier import Verifier
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "CrlFile",
     "CrlFolder",
     "Holder",
+    "LicenceIssuerKey",
     "MemoryChallengeStore",
     "RecordEvidence",
     "RevocationAnswer",
@@ -29,4 +31,5 @@ __all__ = [
     "Sex",
     "SqliteChallengeStore",
     "Verifier",
+    "judge_licence",
 ]

@@ -84,7 +84,11 @@ def status(session: Session) -> None:
         Heading(text("say.tries.title")),
         Table(header, rows, [_ROLES.get(state, Role.PLAIN) for state in states]),
     ]
-    advice = [state for state in ("blocked", "one_left", "used") if state in states]
+    advised = {  # the police, not the municipality, unlock the licence
+        "blocked_licence" if state == "blocked" and one.application == "licence" else state
+        for one, state in zip(found, states, strict=True)
+    }
+    advice = [state for state in ("blocked", "blocked_licence", "one_left", "used") if state in advised]
     blocks += [Line(text(f"say.tries.advice_{state}")) for state in advice]
     session.answer("pin-status", value, blocks)
 

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
 _PIECES = ("birth-date", "expiry-year", "security-code")
 
-read = KojinGroup("read", {"basic-four": "commands.read:basic_four", "my-number": "commands.read_number:my_number"})
+read = KojinGroup(
+    "read",
+    {
+        "basic-four": "commands.read:basic_four",
+        "my-number": "commands.read_number:my_number",
+        "licence": "commands.read_licence:licence",
+    },
+)
 
 
 @command(
