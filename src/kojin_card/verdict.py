@@ -192,7 +192,7 @@ CARD_CHECKS = frozenset(
 )
 
 #: what a verdict may say beside its checks; none of it decides anything
-NOTES = ("in_force", "unsigned", "not_bound", "without_secret", "absent")
+NOTES = ("test_store", "in_force", "unsigned", "not_bound", "without_secret", "absent")
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,8 @@ def test_a_genuine_card_passes_every_check_in_order() -> None:
         CheckId.CARD_KEY,
         CheckId.CARD_RESPONSE,
     ]
-    assert verdict.notes == ("in_force", "unsigned", "not_bound")
+    assert verdict.notes == ("test_store", "in_force", "unsigned", "not_bound")
+    assert "test_store" not in check(made(), "production").notes
     assert (verdict.store, verdict.time.tzinfo) == ("simulator", UTC)
 
 

@@ -37,6 +37,7 @@ JSON_SCHEMAS: Mapping[str, str] = {
         "challenge",
         "proof",
         "verdicts",
+        "authenticity",
         "trust",
         "trust-added",
         "revocation",

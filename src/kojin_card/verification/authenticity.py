@@ -86,7 +86,7 @@ class CardJudge:
             checks = [Check.failed("card_response.not_asked")]
         believed = [one for one, good in zip(evidence.records, proved, strict=True) if good]
         checks += consistency(self.spec, believed, evidence.free)
-        found = {"in_force", *(note for part in parts for note in part.notes)}
+        found = {*self._always(), *(note for part in parts for note in part.notes)}
         found |= {"absent"} if evidence.absent else set()
         found |= set() if evidence.records else {"without_secret"}
         about = {"absent": ", ".join(evidence.absent)} if evidence.absent else {}
@@ -131,12 +131,16 @@ class CardJudge:
         if certificate is not None:
             checks += self._under(certificate.key, application, plan, evidence)
         checks += [Check.not_checked(one) for one in CheckId if one in required - {check.id for check in checks}]
-        notes = ["in_force"]
+        notes = self._always()
         if plan.key.file != plan.record.file:
             notes.append("not_bound")
         if _unsigned(application, plan):
             notes.append("unsigned")
         return self._verdict(evidence.name, checks, notes=tuple(notes))
+
+    def _always(self) -> list[str]:
+        """What every verdict on a card has to say beside it."""
+        return [*([] if self.store.store is Store.PRODUCTION else ["test_store"]), "in_force"]
 
     def _certificate(self, application: ApplicationSpec, data: bytes | None) -> tuple[Check, CvCertificate | None]:
         """The certificate of who signs an application's records; it itself only when it passed."""
