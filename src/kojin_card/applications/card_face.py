@@ -115,7 +115,7 @@ class CardFace(Driver):
             UsageError: neither number or both.
             SecretFormatError, PinRejected, PinBlocked, PinReserve: as :meth:`CardChannel.verify`.
             UnexpectedAnswer: the content is malformed.
-            VerdictError: the record is not proved genuine.
+            NotGenuine: the record is not proved genuine.
         """
         operation = "read card_face/face"
         if (code_b is None) == (code_a is None):
@@ -154,7 +154,7 @@ class CardFace(Driver):
         Raises:
             SecretFormatError, PinRejected, PinBlocked, PinReserve: as :meth:`CardChannel.verify`.
             UnexpectedAnswer: the content is malformed.
-            VerdictError: as :meth:`read_face`.
+            NotGenuine: as :meth:`read_face`.
         """
         with self._channel.transaction():
             self._channel.verify(self.application, "birth_code", birth_code, look=look, reserve=reserve)
@@ -177,7 +177,7 @@ class CardFace(Driver):
             UsageError: no duty is stated; nothing was sent.
             SecretFormatError, PinRejected, PinBlocked, PinReserve: as :meth:`CardChannel.verify`.
             UnexpectedAnswer: the content is malformed.
-            VerdictError: as :meth:`read_face`.
+            NotGenuine: as :meth:`read_face`.
         """
         operation = "read card_face/my_number_image"
         stated = stated_duty(duty, operation)

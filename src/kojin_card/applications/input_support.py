@@ -68,7 +68,7 @@ class InputSupport(Driver):
             UsageError: neither secret or both.
             SecretFormatError, PinRejected, PinBlocked, PinReserve: as :meth:`CardChannel.verify`.
             UnexpectedAnswer: the content is malformed.
-            VerdictError: the record is not proved genuine.
+            NotGenuine: the record is not proved genuine.
         """
         if (pin is None) == (code_b is None):
             raise UsageError("the PIN or the verification number B, one of them", operation="read the four items")
@@ -111,7 +111,7 @@ class InputSupport(Driver):
             UsageError: no duty; neither secret or both. Nothing was sent.
             SecretFormatError, PinRejected, PinBlocked, PinReserve: as :meth:`CardChannel.verify`.
             UnexpectedAnswer: the content is malformed, or its check digit is wrong.
-            VerdictError: the record is not proved genuine.
+            NotGenuine: the record is not proved genuine.
         """
         operation = "read input_support/my_number"
         stated = stated_duty(duty, operation)

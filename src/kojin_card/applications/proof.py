@@ -39,7 +39,7 @@ def require_proof(prover: Prover | None, channel: CardChannel, application: str,
     """Have ``record``, which was just read, judged with all that speaks for it; without a prover, nothing is sent.
 
     Raises:
-        VerdictError: the record is not proved genuine.
+        NotGenuine: the record is not proved genuine.
     """
     if prover is not None:
         octets = record.content + record.filler

@@ -73,7 +73,7 @@ class Prover(Protocol):
         """Judge.
 
         Raises:
-            VerdictError: the record is not proved genuine.
+            NotGenuine: the record is not proved genuine.
         """
         ...
 

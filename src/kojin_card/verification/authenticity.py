@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from secrets import token_bytes
 from typing import TYPE_CHECKING
 
-from kojin_card.errors import DecodeError, UsageError
+from kojin_card.errors import DecodeError, NotGenuine, UsageError
 from kojin_card.pki.algorithms import Outcome, PublicKey, acceptable_key
 from kojin_card.pki.card_evidence import CHALLENGE_BYTES, LEAST_CHALLENGE_BYTES, ProofPlan
 from kojin_card.pki.cv import CvCertificate, CvStore, key_in, verify_digests
@@ -245,6 +245,7 @@ class RecordProver:
 
     Attributes:
         judge: who judges.
+        verdict: the last verdict.
 
     Args:
         trust: the store of CA keys.
@@ -263,6 +264,7 @@ class RecordProver:
         spec: CardSpec | None = None,
     ) -> None:
         self.judge = CardJudge.of(trust, now=clock(), spec=spec)
+        self.verdict: Verdict | None = None
         self._random = random
 
     def challenge(self) -> bytes:
@@ -273,9 +275,12 @@ class RecordProver:
         """The verdict, when it passed.
 
         Raises:
-            VerdictError: it did not.
+            NotGenuine: it did not.
         """
-        return self.judge.record(evidence).require()
+        self.verdict = verdict = self.judge.record(evidence)
+        if verdict.indication is not Indication.TOTAL_PASSED:
+            raise NotGenuine(verdict)
+        return verdict
 
 
 def _layout(application: ApplicationSpec, file: str) -> LayoutSpec:
