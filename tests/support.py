@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 ROOT = Path(__file__).resolve().parent.parent
 TRANSCRIPTS = ROOT / "fixtures" / "transcripts"
@@ -118,9 +120,10 @@ class TranscriptError(Exception):
 
 _CITATION = re.compile(r"card\.md |pcsc\.md |test-card\.toml|issue|choice:|ARCHITECTURE ")
 _HEADER = re.compile(r"#\s*([a-z]+):\s*(.*)$")
-_REPEAT = re.compile(r"((?:[0-9A-F]{2})+)\*(\d+)")
+_REPEAT = re.compile(r"((?:[0-9A-F?]{2})+)\*(\d+)")
 _GAP = re.compile(r"\.\.(?:\{(\d+)\})?|<([A-Z]+):(\d+)>")
 _KEPT = re.compile(r"<([A-Z]+)>")
+_SEALED = re.compile(r"<OAEP:([0-9A-F]+)>")
 _READ_ALL = re.compile(r"00B0\s*OOOO\s*LL")
 
 
@@ -154,14 +157,16 @@ class Step:
         return next((match.groupdict() for match in matches if match), {})
 
     def filled(self, kept: dict[str, str]) -> Step:
-        """This step with every ``<NAME>`` of its command replaced by what was kept.
+        """This step with every ``<NAME>`` of its command replaced by what was kept, and every ``<OAEP:HEX>``.
 
         Raises:
             TranscriptError: nothing was kept under that name.
         """
-        if missing := set(_KEPT.findall(self.command)) - kept.keys():
+        needed = set(_KEPT.findall(self.command)) | ({"MODULUS"} if _SEALED.search(self.command) else set())
+        if missing := needed - kept.keys():
             raise TranscriptError(f"line {self.line}: no answer kept {sorted(missing)}")
-        return replace(self, command=_KEPT.sub(lambda match: kept[match[1]], self.command))
+        command = _KEPT.sub(lambda match: kept[match[1]], self.command)
+        return replace(self, command=_SEALED.sub(lambda match: _sealed(match[1], kept["MODULUS"]), command))
 
     @property
     def literal_answer(self) -> bytes:
@@ -185,6 +190,13 @@ class Transcript:
     source: str
     knobs: dict[str, Any] = field(default_factory=dict)
     steps: tuple[Step, ...] = ()
+
+
+def _sealed(message: str, modulus: str) -> str:
+    """``message`` under RSA-OAEP with SHA-256 (RFC 8017 §7.1) for the key with that modulus and the exponent 65537."""
+    key = rsa.RSAPublicNumbers(65537, int(modulus, 16)).public_key()
+    scheme = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
+    return key.encrypt(bytes.fromhex(message), scheme).hex().upper()
 
 
 def _regex(pattern: str) -> str:
@@ -260,7 +272,7 @@ def read_transcript(path: Path) -> Transcript:
             steps.append(Step("read-all", number))
         elif body.startswith(">"):
             command = _expand(body[1:])
-            if not re.fullmatch(r"(?:[0-9A-F?]{2}){4}(?:[0-9A-F?]{2}|<[A-Z]+>)*", command):
+            if not re.fullmatch(r"(?:[0-9A-F?]{2}){4}(?:[0-9A-F?]{2}|<[A-Z]+>|<OAEP:[0-9A-F]+>)*", command):
                 raise TranscriptError(f"{path.name}:{number}: not a command")
             waiting = Step("send", number, command)
         else:

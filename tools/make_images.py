@@ -1,6 +1,6 @@
 """Make the images of the personas that are committed in ``fixtures/personas/images``: names, addresses, photos.
 
-Pillow with OpenJPEG and a Japanese font are needed for this alone, not by the package: install both where you run it.
+Pillow with OpenJPEG (the images extra) and a Japanese font are needed: install both where you run it.
 
 python tools/make_images.py FONT.ttf     names and addresses from the personas' own files, photos from a drawing
 

@@ -1,8 +1,8 @@
 """Authentication with the card: the challenge that a verifier makes and the proof that a card gives back.
 
 The proof is a compact JWS (RFC 7515) with a media type of its own: RS256 is what the card computes anyway
-(RSASSA-PKCS1-v1_5 with SHA-256), and ``x5c`` carries the 利用者証明用電子証明書. Replay is refused by the single-use
-nonce; relay by a person in the middle is only narrowed by audience, purpose and expiry.
+(RSASSA-PKCS1-v1_5 with SHA-256), ES384 what the next one will, and ``x5c`` carries the 利用者証明用電子証明書. Replay
+is refused by the single-use nonce; relay by a person in the middle is only narrowed by audience, purpose and expiry.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 PROOF_TYPE = "kojin-card-auth+jwt"
 CHALLENGE_TYPE = "kojin-card-challenge"
 ALGORITHM = "RS256"
+#: values of ``alg`` (RFC 7518 §3.1); which of them is right is up to the certificate, not to the proof
+ALGORITHMS = (ALGORITHM, "ES384")
 NONCE_BYTES = 32
 MAX_PROOF_CHARS = 16_384
 MAX_TEXT_CHARS = 512
@@ -183,25 +185,47 @@ class AuthenticationProof:
     """A challenge, signed by a card's 利用者証明用 key: header, payload and signature of a compact JWS.
 
     The exact signed text is kept, so that what is verified is what was signed.
+
+    Attributes:
+        algorithm: the ``alg`` of the header, one of :data:`ALGORITHMS`.
     """
 
     signing_input: bytes = field(repr=False)
     certificate: bytes = field(repr=False)
     challenge: Challenge
     signature: bytes = field(repr=False)
+    algorithm: str = ALGORITHM
 
     @staticmethod
-    def signing_input_for(challenge: Challenge, certificate: bytes) -> bytes:
+    def signing_input_for(challenge: Challenge, certificate: bytes, algorithm: str = ALGORITHM) -> bytes:
         """``BASE64URL(header) . BASE64URL(payload)``, the text that the card signs."""
-        header = {"alg": ALGORITHM, "typ": PROOF_TYPE, "x5c": [base64.b64encode(certificate).decode("ascii")]}
+        header = {"alg": algorithm, "typ": PROOF_TYPE, "x5c": [base64.b64encode(certificate).decode("ascii")]}
         parts = (json.dumps(part, ensure_ascii=False, separators=(",", ":")) for part in (header, challenge.claims()))
         return ".".join(b64url(part.encode("utf-8")) for part in parts).encode("ascii")
 
     @classmethod
-    def make(cls, challenge: Challenge, certificate: bytes, sign: Callable[[bytes], bytes]) -> AuthenticationProof:
-        """Sign ``challenge``: ``sign(message)`` gives an RSASSA-PKCS1-v1_5 SHA-256 signature over the message."""
-        text = cls.signing_input_for(challenge, certificate)
-        return cls(text, certificate, challenge, sign(text))
+    def make(
+        cls,
+        challenge: Challenge,
+        certificate: bytes,
+        sign: Callable[[bytes], bytes],
+        *,
+        algorithm: str = ALGORITHM,
+    ) -> AuthenticationProof:
+        """Sign ``challenge``.
+
+        Args:
+            sign: message -> signature as ``algorithm`` has it: RSASSA-PKCS1-v1_5 with SHA-256 for RS256, for ES384 the
+                96 bytes of r and s by ECDSA on P-384 with SHA-384.
+            algorithm: the one of the certificate's key.
+
+        Raises:
+            DecodeError: no such algorithm.
+        """
+        if algorithm not in ALGORITHMS:
+            raise DecodeError("no such algorithm of a proof", operation="make a proof")
+        text = cls.signing_input_for(challenge, certificate, algorithm)
+        return cls(text, certificate, challenge, sign(text), algorithm)
 
     def compact(self) -> str:
         """The compact serialisation (three parts joined by dots)."""
@@ -221,7 +245,10 @@ class AuthenticationProof:
         if len(parts) != 3:
             raise DecodeError("a proof has three parts", operation="decode a proof")
         header, claims = (_strict_json(unb64url(part), "a proof") for part in parts[:2])
-        if header.keys() != {"alg", "typ", "x5c"} or (header["alg"], header["typ"]) != (ALGORITHM, PROOF_TYPE):
+        if header.keys() != {"alg", "typ", "x5c"} or header["typ"] != PROOF_TYPE:
+            raise DecodeError("not the header of a proof", operation="decode a proof")
+        algorithm = header["alg"]
+        if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
             raise DecodeError("not the header of a proof", operation="decode a proof")
         chain = header["x5c"]
         if not isinstance(chain, list) or len(chain) != 1 or not isinstance(chain[0], str):
@@ -230,4 +257,4 @@ class AuthenticationProof:
         if not certificate or not signature:
             raise DecodeError("no certificate, or no signature", operation="decode a proof")
         signing_input = f"{parts[0]}.{parts[1]}".encode("ascii")
-        return cls(signing_input, certificate, Challenge.from_claims(claims), signature)
+        return cls(signing_input, certificate, Challenge.from_claims(claims), signature, algorithm)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from secrets import token_bytes
 from typing import TYPE_CHECKING, Literal, Self
 
 from kojin_card.applications import (
@@ -20,6 +21,7 @@ from kojin_card.errors import KojinError, MissingExtra, UsageError
 from kojin_card.transport.base import Closable, Described
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from os import PathLike
     from types import TracebackType
 
@@ -58,6 +60,7 @@ class Card:
         observer: is told every exchange, masked (:class:`~kojin_card.transport.link.Exchange`).
         plain_select: never use short EF identifiers.
         lang: ``ja`` or ``en``, for what a PIN source is told.
+        random: gives that many unpredictable bytes, for the keys of secure messaging.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Card:
         plain_select: bool = False,
         lang: str = "ja",
         spec: CardSpec | None = None,
+        random: Callable[[int], bytes] = token_bytes,
     ) -> None:
         self._connection = connection
         self.channel = CardChannel(
@@ -80,6 +84,7 @@ class Card:
             observer=observer,
             plain_select=plain_select,
             lang=lang,
+            random=random,
         )
         self.common = Common(self.channel)
         self.input_support = InputSupport(self.channel)

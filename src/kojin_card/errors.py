@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 Detail = str | int
 
+#: secrets made of what is printed on the card: their remedies stand under ``number`` (card.md §3: no reset is public)
+_PRINTED = frozenset({"code-a", "code-b", "birth-code"})
+
 
 class KojinError(Exception):
     """Base of all errors of kojin_card.
@@ -46,7 +49,8 @@ class KojinError(Exception):
         from kojin_card import messages
 
         secret = self.details.get("secret")  # what to do about a secret may depend on which one it is
-        names = [name for code in self._codes() for name in (f"{code}.{secret}", code)]
+        kind = "number" if secret in _PRINTED else secret
+        names = [name for code in self._codes() for name in (f"{code}.{kind}", code)]
         found = (messages.error_remedy(name, lang, self.details) for name in names)
         return next(filter(None, found), "")
 
@@ -228,6 +232,21 @@ class HalfChanged(KojinError):
 
 class HalfChangedUnseen(HalfChanged, TransportError):
     """The same, and the connection failed: what the card did with the last command is unknown."""
+
+
+class SecureMessagingError(KojinError):
+    """Secure messaging was not taken up by the card, or it broke: it is over, and nothing that came is believed.
+
+    Attributes:
+        sw: the status word, where one said so; None where the answer itself was wrong.
+    """
+
+    code = "secure_messaging"
+
+    def __init__(self, message: str = "", *, operation: str | None = None, sw: int | None = None) -> None:
+        self.sw = sw
+        details: dict[str, Detail] = {} if sw is None else {"sw": f"{sw:04X}"}
+        super().__init__(message, operation=operation, **details)
 
 
 class SignatureMismatch(KojinError):

@@ -77,12 +77,20 @@ __all__ = [
     "pki",
     "reforged",
     "revision",
+    "rsa_ca",
     "rsa_sign",
     "sign",
     "signing_certificate_v2",
     "tlv",
     "verifier",
 ]
+
+
+def rsa_ca(purpose: Purpose = Purpose.SIGNATURE, generation: int = 2) -> rsa.RSAPrivateKey:
+    """The key of one of today's CAs."""
+    found = pki().ca_of(purpose, generation).key
+    assert isinstance(found, rsa.RSAPrivateKey)
+    return found
 
 
 def folder(path: Path, *lists: bytes) -> CrlFolder:
@@ -150,7 +158,7 @@ def reforged(
     """A certificate or list whose TBS fields were edited, signed again by the newest signature CA (or ``private``)."""
     tbs, outer, _ = elements(inside(der))
     changed_tbs = tlv(0x30, *edit(elements(inside(tbs))))
-    value = signature(private or pki().ca_of(Purpose.SIGNATURE, 2).key, changed_tbs)
+    value = signature(private or rsa_ca(), changed_tbs)
     return tlv(0x30, changed_tbs, outer_algorithm or outer, tlv(0x03, b"\x00" + value))
 
 

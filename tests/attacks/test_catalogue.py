@@ -38,6 +38,7 @@ from attacks.forge import (
     oid,
     padded,
     pki,
+    rsa_ca,
     rsa_sign,
     sign,
     tlv,
@@ -273,7 +274,7 @@ TABLE = [
         Cms(certificates=(named_like_production(),), signer_certificate=named_like_production()).build()),
         "chain.no_issuer"),
     Attack("A-03", "signed by another generation than it says", lambda: cms(
-        changed(signed_by=pki().ca_of(Purpose.SIGNATURE, 1).key)), "chain.no_issuer"),
+        changed(signed_by=rsa_ca(generation=1))), "chain.no_issuer"),
     Attack("A-03", "no pointer to a generation", lambda: cms(changed(without="2.5.29.35")), "chain.no_issuer"),
     Attack("A-04", "a certificate of the simulator in production", lambda: Verifier.production(
         Good(), now=lambda: NOW).verify_cms(Cms().build()), "chain.no_issuer"),
@@ -286,7 +287,7 @@ TABLE = [
     Attack("A-05", "authenticated with the signature certificate", lambda: proof(
         challenge(), cert=certificate(), private=key()), "profile.purpose"),
     Attack("A-05", "a signature certificate by the authentication CA", lambda: cms(changed(
-        signed_by=pki().ca_of(Purpose.AUTHENTICATION, 2).key,
+        signed_by=rsa_ca(Purpose.AUTHENTICATION),
         issuer=pki().ca_of(Purpose.AUTHENTICATION, 2).subject,
         instead=pki().ca_of(Purpose.AUTHENTICATION, 2).issuing.authority_key_identifier())), "profile.purpose"),
     Attack("A-06", "an expired certificate", lambda: after(EXPIRED_AT, certificate()), "validity.expired"),

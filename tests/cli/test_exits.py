@@ -45,6 +45,7 @@ CONTRACT: list[tuple[type[errors.KojinError], int]] = [
     (errors.TrustError, 10),
     (problems.OutputFailed, 10),
     (errors.MissingExtra, 11),
+    (errors.SecureMessagingError, 12),
     (errors.UnprovenRefused, 14),
     (errors.Cancelled, 130),
 ]

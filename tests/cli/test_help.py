@@ -24,6 +24,8 @@ CONTRACT = {
     "read.basic-four",
     "read.my-number",
     "read.licence",
+    "read.face",
+    "read.age",
     "pin.status",
     "pin.change",
     "cert.show",

@@ -242,6 +242,8 @@ def runs(card: Card) -> list[tuple[tuple[object, ...], dict[str, str] | None]]:
         (("verify", "cms", "s.p7s", "--trust", "simulator"), None),
         (("simulator", "show", path), None),
         (("read", "basic-four", "--by", "code-b"), {"code-b": "02080320369999"}),
+        (("read", "age", "--at-least", "20"), {"birth-code": "020803"}),
+        (("read", "age", "--at-least", "20"), {"birth-date": "19900803"}),
     ]
 
 

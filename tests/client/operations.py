@@ -70,6 +70,18 @@ def prover() -> RecordProver:
     return RecordProver("simulator", random=lambda count: b"\x07" * count, spec=spec())
 
 
+def show_code_a(card: Card) -> None:
+    """照合番号A, shown under secure messaging."""
+    card.channel.verify("input_support", "pin", TEXT_PIN)
+    with card.channel.secure_messaging("input_support") as session:
+        session.verify("code_a", code_a())
+
+
+def seed(count: int) -> bytes:
+    """The same session keys each time, so that a conversation can be played back."""
+    return bytes(range(count))
+
+
 OPERATIONS: dict[str, Callable[[Card], object]] = {
     "four by PIN": lambda card: card.input_support.read_basic_four(TEXT_PIN),
     "four by PIN, not looking": lambda card: card.input_support.read_basic_four(TEXT_PIN, look=False),
@@ -85,6 +97,9 @@ OPERATIONS: dict[str, Callable[[Card], object]] = {
     "change registry PIN": lambda card: card.change_pin("registry", REGISTRY_PIN, NEW_REGISTRY_PIN),
     "my number by PIN": lambda card: card.input_support.read_my_number(TEXT_PIN, duty=DUTY),
     "my number by code A": lambda card: card.input_support.read_my_number(code_a=code_a(), duty=DUTY),
+    "secure four by PIN": lambda card: card.input_support.read_basic_four(TEXT_PIN, secure_messaging=True),
+    "secure my number": lambda card: card.input_support.read_my_number(TEXT_PIN, duty=DUTY, secure_messaging=True),
+    "secure code A": lambda card: show_code_a(card),
     "face": lambda card: card.card_face.read_face(code_b=code_b().decode()),
     "age": lambda card: card.card_face.read_age(birth_code(BIRTH)).is_at_least(20, NOW),
     "my number image": lambda card: card.card_face.read_my_number_image(code_a(), duty=DUTY),
@@ -122,7 +137,7 @@ class Recorder:
 @cache
 def conversation(name: str) -> Conversation:
     recorder = Recorder(SoftCard.in_memory(licence_state() if name == "licence" else state(), spec=spec()))
-    OPERATIONS[name](Card(recorder, spec=spec()))
+    OPERATIONS[name](Card(recorder, spec=spec(), random=seed))
     return Conversation(name, tuple(recorder.answers))
 
 
@@ -150,7 +165,7 @@ class Faulty:
 
 def play(faulty: Faulty, observer: Callable[[Exchange], None] | None = None) -> object:
     """The operation of ``faulty``'s conversation, on it."""
-    return OPERATIONS[faulty.good.name](Card(faulty, spec=spec(), observer=observer))
+    return OPERATIONS[faulty.good.name](Card(faulty, spec=spec(), observer=observer, random=seed))
 
 
 @cache

@@ -108,8 +108,8 @@ class Row(NamedTuple):
         return f"{self.operation}, APDU {self.at}, {self.kind}"
 
 
-#: 173 APDUs in 22 operations, each with 61 faults: typed, so that no operation, APDU or fault goes missing unseen
-SIZE = 173 * 61
+#: 197 APDUs in 25 operations, each with 61 faults: typed, so that no operation, APDU or fault goes missing unseen
+SIZE = 197 * 61
 
 ROWS = [Row(name, at, kind) for name in sorted(OPERATIONS) for at in range(len(conversation(name))) for kind in EVERY]
 
@@ -167,6 +167,8 @@ def test_the_conversations_are_real() -> None:
     assert lengths["change registry PIN"] == 13
     assert lengths["four, proved"] == 13
     assert lengths["face"] > 10
+    # select, counter, PIN, two READs of EF 0006, key delivery, SELECT and READ (or counter and VERIFY) in the session
+    assert [lengths[name] for name in lengths if name.startswith("secure")] == [8, 8, 8]
     assert min(lengths.values()) >= 2
     for name in OPERATIONS:
         play(Faulty(conversation(name), -1, BROKEN["nothing"]))

@@ -49,6 +49,15 @@ def _my_number(channel: CardChannel) -> None:
     assert channel.record("input_support", "my_number").text("my_number") == "537686677188"
 
 
+def _secure_four(channel: CardChannel) -> None:
+    assert InputSupport(channel).read_basic_four("5678", secure_messaging=True) == KOKUTO
+
+
+def _secure_number(channel: CardChannel) -> None:
+    number = InputSupport(channel).read_my_number("5678", duty="源泉徴収票の作成", secure_messaging=True)
+    assert number.reveal() == "537686677188"
+
+
 def _wrong_pin(channel: CardChannel) -> None:
     with pytest.raises(PinRejected) as caught:
         InputSupport(channel).read_basic_four("0000")
@@ -208,6 +217,8 @@ SCENARIOS: dict[str, Callable[[CardChannel], None]] = {
     "client_pin_status": _pin_status,
     "client_prove_age": _prove_age,
     "client_prove_basic_four": _prove_basic_four,
+    "client_secure_basic_four": _secure_four,
+    "client_secure_my_number": _secure_number,
     "client_sign": _sign,
     "client_token": _token,
     "client_wrong_pin": _wrong_pin,
@@ -217,7 +228,12 @@ SCENARIOS: dict[str, Callable[[CardChannel], None]] = {
 def replayed(name: str) -> tuple[ReplayCard, CardChannel]:
     card = ReplayCard(read_transcript(TRANSCRIPTS / f"{name}.apdu"))
     # Some facts are assumptions (照合番号A's tries and such); the conversation is what is tested here.
-    return card, CardChannel(card, ours=True, plain_select=name.endswith("_plain"))
+    return card, CardChannel(card, ours=True, plain_select=name.endswith("_plain"), random=_seed)
+
+
+def _seed(count: int) -> bytes:
+    """What the transcripts of secure messaging say is the seed."""
+    return bytes(range(count))
 
 
 @pytest.mark.parametrize("name", sorted(SCENARIOS))
@@ -238,6 +254,8 @@ def test_every_client_transcript_has_its_scenario() -> None:
         ("client_basic_four_no_counter", 3),  # 3 when told not to look at the tries
         ("client_basic_four_code_b", 4),
         ("client_basic_four_long", 5),  # one more past 256 bytes
+        ("client_secure_basic_four", 8),
+        ("client_secure_my_number", 8),
     ],
 )
 def test_the_number_of_apdus_for_the_four_items(name: str, apdus: int) -> None:

@@ -12,10 +12,13 @@ from typing import Any
 
 import pytest
 
-from simulator import rows_chip, rows_files, rows_keys, rows_licence, rows_protocol
+from simulator import rows_chip, rows_files, rows_keys, rows_licence, rows_protocol, rows_secure
 from support import Row, talk
 
-ROWS: tuple[Row, ...] = rows_files.ROWS + rows_keys.ROWS + rows_protocol.ROWS + rows_chip.ROWS + rows_licence.ROWS
+ROWS: tuple[Row, ...] = (
+    *(rows_files.ROWS + rows_keys.ROWS + rows_protocol.ROWS + rows_chip.ROWS + rows_licence.ROWS),
+    *rows_secure.ROWS,
+)
 
 #: What the facts let a terminal provoke: instruction (class 80 told apart) -> status words that some row must pin down.
 MUST_COVER = {
@@ -30,9 +33,10 @@ MUST_COVER = {
     "0088": {"9000", "6982", "6985"},
     "00CA": {"9000", "6700"},
     "80A2": {"6700", "6A86"},
+    "80AE": {"9000", "6982", "6A80", "6F00", "66F1"},
 }
 #: Words that belong to no one command (card.md §4.7, §4.9).
-MUST_COVER_ANYWHERE = {"6D00", "6E00", "6881", "6882", "6987", "69FC", "6700"}
+MUST_COVER_ANYWHERE = {"6D00", "6E00", "6881", "6882", "6987", "6988", "69FC", "6700"}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -143,6 +147,11 @@ def test_the_table_covers_internal_authenticate_on_every_private_key() -> None:
 def test_the_table_covers_the_default_key_of_every_application() -> None:
     asked = {name for name, command, _ in said() if command.startswith("802A0000")}
     assert asked == set(NAMES.values())  # card.md §4.4: only the two surface applications have one
+
+
+def test_the_table_covers_key_delivery_in_every_application_of_the_facts() -> None:
+    asked = {name for name, command, _ in said() if command.startswith("80AE")}
+    assert asked == {"入力補助", "確認", "共通", "住基", "JPKI"}  # card.md §4.7
 
 
 def test_an_answer_always_has_a_status_word(soft_card: Callable[..., Any]) -> None:

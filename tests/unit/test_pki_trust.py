@@ -183,6 +183,7 @@ def test_a_ca_of_the_simulator_is_not_added_to_production(tmp_path: Path) -> Non
     for store in (Store.PRODUCTION, Store.JLIS_TEST):
         with pytest.raises(TrustError):
             add_anchor(ca.certificate, store=store, fingerprint=fingerprint(ca.certificate), folder=tmp_path)
+    assert isinstance(ca.key, rsa.RSAPrivateKey)
     reissued = authority(ca.key, organization="JPKI").sign(ca.key)  # the key is what counts, not the name
     with pytest.raises(TrustError, match="simulator already knows this key"):
         add_anchor(reissued, store=Store.PRODUCTION, fingerprint=fingerprint(reissued), folder=tmp_path)

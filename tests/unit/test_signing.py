@@ -135,7 +135,8 @@ def test_filler_after_the_certificate_is_refused() -> None:
     "key",
     [
         pytest.param(rsa.generate_private_key(65537, 1024), id="rsa-1024"),  # noqa: S505  # it must be refused
-        pytest.param(ec.generate_private_key(ec.SECP384R1()), id="p-384"),
+        pytest.param(ec.generate_private_key(ec.SECP256R1()), id="p-256"),
+        pytest.param(ec.generate_private_key(ec.BrainpoolP384R1()), id="another curve of 384 bits"),
     ],
 )
 def test_a_key_without_a_row_in_the_table_is_refused(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> None:

@@ -97,6 +97,7 @@ def _at(card: dict[str, Any], *way: str) -> Any:
 PIN = ("applications", "jpki", "keys", "auth_pin")
 KEY = ("applications", "jpki", "keys", "auth_key")
 FILE = ("applications", "jpki", "files", "auth_certificate")
+TEXT = ("applications", "input_support")
 
 
 @pytest.mark.parametrize(
@@ -150,6 +151,11 @@ FILE = ("applications", "jpki", "files", "auth_certificate")
         (KEY, "p", "ff" * 129),
         (KEY, "q", "80" + "00" * 127),
         (KEY, "secret", "1234"),
+        (TEXT, "session_key", "00"),
+        (TEXT, "session_key", {}),
+        ((*TEXT, "session_key"), "p", "00" * 128),
+        ((*TEXT, "session_key"), "d", "00"),
+        (("applications", "jpki"), "session_key", None),
         (("applications", "input_support", "keys", "unknown_0012"), "tries_left", 3),
     ],
 )
@@ -177,6 +183,35 @@ def test_equal_primes_are_refused(path: Path) -> None:
     path.write_text(json.dumps(card), "utf-8")
     with pytest.raises(InputError):
         SoftCard.open(path)
+
+
+def test_a_session_key_elsewhere_is_refused(path: Path) -> None:
+    card = json.loads(path.read_text("utf-8"))
+    card["applications"]["jpki"]["session_key"] = card["applications"]["input_support"]["session_key"]
+    path.write_text(json.dumps(card), "utf-8")
+    with pytest.raises(InputError):
+        SoftCard.open(path)
+
+
+def test_a_card_of_an_older_file_has_no_secure_messaging(path: Path) -> None:
+    card = json.loads(path.read_text("utf-8"))
+    del card["applications"]["input_support"]["session_key"]
+    path.write_text(json.dumps(card), "utf-8")
+    with SoftCard.open(path) as older:
+        for command in ("00A4040C0AD3921000310001010408", "002000910435363738"):
+            assert older.transmit(bytes.fromhex(command)) == b"\x90\x00"
+        assert older.transmit(bytes.fromhex("80AE0000000100" + "AA" * 256)) == b"\x66\xf1"
+        assert older.transmit(bytes.fromhex("00B0820001")) == b"\xff\x90\x00"
+
+
+def test_the_private_half_is_that_of_the_published_one() -> None:
+    text = state().applications["input_support"]
+    assert text.session_key is not None
+    assert (text.files["session_public_key"].octets or b"")[-256:] == (
+        text.session_key.p * text.session_key.q
+    ).to_bytes(256, "big")
+    assert [name for name, one in state().applications.items() if one.session_key] == ["input_support"]
+    assert f"{text.session_key.p:x}" not in repr(state()) + repr(text)
 
 
 def test_a_card_without_an_application_does_without(path: Path) -> None:

@@ -29,6 +29,11 @@ name_ja = "見本"
 default_key = "signer"
 evidence = "assumption"
 source = "made for this test"
+[secure_messaging]
+key_file = "key"
+after = "key:pin"
+evidence = "public"
+source = "x"
 [[key]]
 id = "pin"
 file_id = "0011"
@@ -114,6 +119,21 @@ encoding = "fixed"
 evidence = "public"
 source = "x"
 fields = [{ name = "expiry", type = "date" }]
+[[file]]
+id = "key"
+file_id = "0002"
+structure = "transparent"
+name_en = "Key"
+name_ja = "鍵"
+layout = "key"
+evidence = "public"
+source = "x"
+[[layout]]
+id = "key"
+encoding = "fixed"
+evidence = "public"
+source = "x"
+fields = [{ name = "exponent", type = "bytes", length = 3 }, { name = "modulus", type = "bytes", length = 256 }]
 """
 
 
@@ -192,6 +212,15 @@ FAULTS = {
     "object of no bytes": ("long = true", "size = 0", "object[expiry]"),
     "object with a rule of no key": ('read = "key:pin"\nlayout = "expiry"', 'read = "key:nip"', "application"),
     "object and file share an id": ('[[object]]\nid = "expiry"', '[[object]]\nid = "data"', "application"),
+    "key delivery for no file": ('key_file = "key"', 'key_file = "kex"', "secure_messaging"),
+    "key delivery for a file that is no key": ('key_file = "key"', 'key_file = "data"', "secure_messaging"),
+    "key delivery without evidence": ('key_file = "key"', 'evidense = "public"', "secure_messaging"),
+    "key delivery to anyone": ('after = "key:pin"\nevidence', 'after = "always"\nevidence', "secure_messaging"),
+    "key delivery to nobody": ('after = "key:pin"\nevidence', "evidence", "secure_messaging"),
+    "key delivery after an unknown key": ('after = "key:pin"\nevidence', 'after = "key:nip"\nevidence', "application"),
+    "key delivery taken and refused": ('key_file = "key"', 'key_file = "key"\nrefused = "66F1"', "secure_messaging"),
+    "a refusal after something": ('key_file = "key"', 'refused = "66F1"', "secure_messaging"),
+    "a refusal in one byte": ('key_file = "key"\nafter = "key:pin"', 'refused = "66"', "secure_messaging"),
     "order in words": ('default_key = "signer"', 'default_key = "signer"\norder = "first"', "application"),
     "power-on in words": ('default_key = "signer"', 'default_key = "signer"\npower_on = "yes"', "application"),
     "a pin that authenticates": ('secret = "pin"', 'secret = "pin"\ninternal_authentication = true', "key[pin]"),
@@ -372,6 +401,26 @@ def test_only_the_key_of_the_common_application_authenticates_the_card() -> None
         if key.internal_authentication
     ]
     assert keys == [("common", "internal_authentication")]
+
+
+def test_secure_messaging_is_that_of_the_facts() -> None:
+    """card.md §4.7, typed again."""
+    spec = load_card_spec()
+    ours = spec["input_support"].secure_messaging
+    assert ours is not None
+    assert (ours.key_file, ours.refused, ours.evidence.level) == ("session_public_key", None, EvidenceLevel.PUBLIC)
+    assert spec["input_support"].files[ours.key_file].file_id == b"\x00\x06"
+    assert ours.after.allows({"key:pin"})
+    assert not ours.after.allows({"key:code_a", "key:code_b"})
+    others = {name: spec[name].secure_messaging for name in ("common", "card_face", "jpki", "juki")}
+    assert {name: one.refused for name, one in others.items() if one is not None} == {
+        "common": 0x66F1,
+        "card_face": 0x66F1,
+        "jpki": 0x6982,
+        "juki": 0x6982,
+    }
+    assert not any(one.key_file or one.after.keys for one in others.values() if one is not None)
+    assert spec["card_manager"].secure_messaging is None
 
 
 def test_both_references_of_the_resident_registry_pin_change_alike() -> None:

@@ -54,7 +54,12 @@ def anchors(path: Path) -> list[dict[str, Any]]:
 
 def test_the_declaration_is_what_it_says(pool: KeyPool) -> None:
     pki = TestPki.load(pool=pool)
-    assert [ca.label for ca in pki.cas] == ["sim-signca01", "sim-signca02", "sim-authca01", "sim-authca02"]
+    today = ["sim-signca01", "sim-signca02", "sim-authca01", "sim-authca02"]
+    assert [ca.label for ca in pki.cas] == [*today, "sim-signca03", "sim-authca03"]
+    assert {ca.label: ca.profile for ca in pki.cas if ca.label not in today} == {
+        "sim-signca03": "signature_next",
+        "sim-authca03": "authentication_next",
+    }
     assert {ca.subject.rfc4514_string().rsplit(",", 2)[1] for ca in pki.cas} == {"O=JPKI-SIMULATOR"}
     assert set(pki.declaration.municipalities) == {"13221", "13113", "01101"}
     assert set(pki.declaration.cv.applications) == {"card_manager", "card_face", "input_support"}
@@ -102,6 +107,8 @@ CHANGES = [
     ("beyond UTCTime", "not_before = 2025-04-01T00:14:31Z", "not_before = 1949-04-01T00:14:31Z", "ca[1]"),
     ("ca key unknown", 'key = "ca-signature-2"', 'key = "ca-signature-2"\nsize = 4096', "ca[1]"),
     ("no ca of a purpose", 'purpose = "authentication"', 'purpose = "signature"', "ca[2]"),
+    ("profile unknown", '"signature_next"', '"signature_2040"', "ca[4]"),
+    ("profile of the other purpose", '"signature_next"', '"authentication_next"', "ca[4]"),
     ("code too short", 'code = "13113"', 'code = "1311"', "municipality[1]"),
     ("code in full-width digits", 'code = "13113"', 'code = "１３１１３"', "municipality[1]"),
     ("code twice", 'code = "13113"', 'code = "13221"', "municipality[1]"),
@@ -130,7 +137,7 @@ CHANGES = [
     ("licence issuer's serial", 'serial = "9000000000000001"', 'serial = "1"', "licence"),
     ("licence with a persona's key", '"licence-issuer-1"', '"persona-01"', "licence"),
     ("application twice", 'name = "input_support"', 'name = "card_face"', "cv.application[card_face]"),
-    ("revoked by nobody", "generation = 2\nmunicipality", "generation = 3\nmunicipality", "revocation[0]"),
+    ("revoked by nobody", "generation = 2\nmunicipality", "generation = 4\nmunicipality", "revocation[0]"),
     ("revoked nowhere", 'municipality = "13113"', 'municipality = "13114"', "revocation[0]"),
     ("revoked for fun", '"affiliationChanged"', '"removeFromCRL"', "revocation[0]"),
     ("revocation key missing", 'reason = "affiliationChanged"', "", "revocation[0]"),
@@ -288,11 +295,14 @@ def assert_anchor(row: dict[str, Any], certificate: bytes) -> None:
     parsed.verify_directly_issued_by(parsed)
     key = parsed.public_key()
     spki = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    pkcs1 = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.PKCS1)
+    if isinstance(key, rsa.RSAPublicKey):
+        bits = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.PKCS1)
+    else:
+        bits = key.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
     extension = parsed.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     assert base64.b64decode(row["spki"], validate=True) == spki
     assert row["subject_key_identifier"] == extension.digest.hex()
-    assert row["subject_key_identifier"] == hashlib.sha1(pkcs1, usedforsecurity=False).hexdigest()
+    assert row["subject_key_identifier"] == hashlib.sha1(bits, usedforsecurity=False).hexdigest()
     assert row["serial"] == f"{parsed.serial_number:X}"
     assert row["not_before"] == parsed.not_valid_before_utc
     assert row["not_after"] == parsed.not_valid_after_utc

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from tools.reference.layouts import layout, legend
 from tools.reference.markdown import Column, Sheet, code, notice, require
 
+from kojin_card.spec.access import Access
+from kojin_card.spec.messaging import SecureMessagingSpec
 from kojin_card.spec.model import (
     ApplicationSpec,
     Change,
@@ -26,14 +28,12 @@ from kojin_card.spec.model import (
     SignatureSpec,
     Structure,
     Tries,
-    VariantSpec,
 )
 from kojin_card.spec.unset import Unset
+from kojin_card.spec.variant import VariantSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from kojin_card.spec.access import Access
 
 LEVELS = tuple(level.value for level in EvidenceLevel)
 COMMANDS = {
@@ -42,6 +42,10 @@ COMMANDS = {
     ChangeCommand.NONE: "cannot",
 }
 WRAPS = {"none": "as given, PKCS#1 v1.5", "digest_info": "in a DigestInfo, PKCS#1 v1.5", "pss": "PSS"}
+
+
+def _signed(scheme: SchemeSpec) -> str:
+    return WRAPS[scheme.wrap] if scheme.algorithm == "rsa" else "the hash as given, ECDSA; r and s without DER"
 
 
 def because(evidence: Evidence) -> str:
@@ -200,7 +204,7 @@ class Page:
                 Column("name", ("id",), lambda one: code(one.id)),
                 Column("input", ("minimum", "maximum"), lambda one: f"{_range(one.minimum, one.maximum)} bytes"),
                 Column("card hashes", ("hashes",), lambda one: "SHA-256" if one.hashes else "no"),
-                Column("what is signed", ("wrap",), lambda one: WRAPS[one.wrap]),
+                Column("what is signed", ("wrap", "algorithm"), _signed),
                 *_known(),
             ),
         )
@@ -252,6 +256,19 @@ class Page:
         parts += [f"`{name}` is {file_id.hex().upper()}" for name, file_id in variant.file_ids.items()]
         return "; ".join([*parts, *(["`80 FC` answers"] if variant.last_command else [])])
 
+    def secure_messaging(self) -> str:
+        """What the application makes of the delivery of a session key."""
+        secure = self.spec.secure_messaging
+        if secure is None:
+            return ""
+        require(SecureMessagingSpec, ("key_file", "after", "refused", "evidence"))
+        parts = [] if secure.refused is None else [f"Key delivery (`80 AE`) is refused with `{secure.refused:04X}`."]
+        parts += (
+            [f"A session key is encrypted for the key in `{secure.key_file}` (`80 AE`)."] if secure.key_file else []
+        )
+        parts += [f"To be verified before: {self.rule(secure.after)}."] if secure.after != Access() else []
+        return f"## Secure messaging\n\n{' '.join([*parts, grounds(secure.evidence)])}\n\n"
+
     # --- what is not known ---
 
     def unknown(self) -> Iterator[str]:
@@ -270,6 +287,8 @@ class Page:
         for one in spec.objects.values():
             if not one.layout or _assumed(one.evidence):
                 yield f"Object {one.tag.hex().upper()} `{one.id}`: {because(one.evidence)}"
+        if spec.secure_messaging is not None and _assumed(spec.secure_messaging.evidence):
+            yield f"Secure messaging: {because(spec.secure_messaging.evidence)}"
         for kind, tables in self._others():
             for table in tables.values():
                 if _assumed(table.evidence):
@@ -320,6 +339,7 @@ class Page:
             f"`{spec.default_key}` ({spec.keys[spec.default_key].file_id.hex().upper()})" if spec.default_key else ""
         )
         yield ("default_key",), f"The signature command with P2 = 00 uses {named}.\n\n" if named else "\n"
+        yield ("secure_messaging",), self.secure_messaging()
         yield ("files",), _section("Files", self.files(), spec.files)
         yield ("objects",), _section("Data objects", self.objects(), spec.objects)
         yield ("keys",), _section("Keys", self.keys(), spec.keys)

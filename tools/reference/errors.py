@@ -50,7 +50,11 @@ MEANINGS: dict[int, tuple[bool, str, str]] = {
         "secure messaging: an object is missing, or not this class of command",
         "SMデータオブジェクトの欠落",
     ),
-    0x6988: (True, "secure messaging: not exactly one object; the session is destroyed", "SMデータオブジェクトの誤り"),
+    SW.SM_OBJECTS_WRONG: (
+        True,
+        "secure messaging: not exactly one object; the session is destroyed",
+        "SMデータオブジェクトの誤り",
+    ),
     SW.NO_SM_SESSION: (True, "there is no session of secure messaging", "SMセッションなし"),
     SW.WRONG_DATA: (True, "the data has not the form that it must have", "データの誤り"),
     SW.FUNCTION_NOT_SUPPORTED: (False, "not supported", "機能なし"),

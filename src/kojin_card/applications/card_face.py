@@ -173,6 +173,8 @@ class CardFace(Driver):
     ) -> MyNumberImage:
         """The image of 個人番号, after 照合番号A. Only for a duty that the law names (番号法 arts. 9, 19).
 
+        A number that this session has verified already (for :meth:`read_face`) is not asked for or sent again.
+
         Raises:
             UsageError: no duty is stated; nothing was sent.
             SecretFormatError, PinRejected, PinBlocked, PinReserve: as :meth:`CardChannel.verify`.
@@ -182,7 +184,8 @@ class CardFace(Driver):
         operation = "read card_face/my_number_image"
         stated = stated_duty(duty, operation)
         with self._channel.transaction():
-            self._channel.verify(self.application, "code_a", code_a, look=look, reserve=reserve)
+            if not self._channel.is_verified(self.application, "code_a"):
+                self._channel.verify(self.application, "code_a", code_a, look=look, reserve=reserve)
             record = self._channel.record(self.application, "my_number_image")
             require_proof(prove, self._channel, self.application, "my_number_image", record)
         return MyNumberImage(self._image(record, "my_number_image", operation), stated)

@@ -17,6 +17,7 @@ from kojin_card.spec.wareki import yymmdd
 if TYPE_CHECKING:
     from kojin_card.channel import PinArgument
     from kojin_card.pki.card_evidence import Prover
+    from kojin_card.spec import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class InputSupport(Driver):
         code_b: PinArgument | None = None,
         look: bool = True,
         reserve: int = 1,
+        secure_messaging: bool = False,
         prove: Prover | None = None,
     ) -> BasicFour:
         """The four items, after the PIN or after 照合番号B: 4 APDUs (3 without ``look``), one more past 256 bytes.
@@ -62,23 +64,27 @@ class InputSupport(Driver):
             code_b: 照合番号B instead, 14 digits (:func:`verification_code_b` makes it).
             look: see the tries left before a try is spent.
             reserve: tries that must remain.
+            secure_messaging: after the PIN, which goes in clear, let the card encipher what it gives: 8 APDUs. Against
+                listening only (:meth:`CardChannel.secure_messaging`); never with 照合番号B.
             prove: who judges the record before it is returned (``card.prover()``).
 
         Raises:
-            UsageError: neither secret or both.
+            UsageError: neither secret or both; secure messaging that cannot be. Nothing was sent.
             SecretFormatError, PinRejected, PinBlocked, PinReserve: as :meth:`CardChannel.verify`.
             UnexpectedAnswer: the content is malformed.
+            SecureMessagingError: the card does not do it, or it broke; nothing was read in clear instead.
             NotGenuine: the record is not proved genuine.
         """
         if (pin is None) == (code_b is None):
             raise UsageError("the PIN or the verification number B, one of them", operation="read the four items")
+        if secure_messaging:
+            self._prove_secure_messaging(pin, "read the four items")
         with self._channel.transaction():
             if pin is not None:
                 self._channel.verify(self.application, "pin", pin, look=look, reserve=reserve)
             elif code_b is not None:
                 self._channel.verify(self.application, "code_b", code_b, look=look, reserve=reserve)
-            record = self._channel.record(self.application, "basic_four")
-            require_proof(prove, self._channel, self.application, "basic_four", record)
+            record = self._record("basic_four", secured=secure_messaging, prove=prove)
         layout = self._channel.spec[self.application].layouts[record.layout]
         sex = sex_of(record, layout, "read input_support/basic_four")
         text = record.text("birth_date")
@@ -92,6 +98,7 @@ class InputSupport(Driver):
         duty: str,
         look: bool = True,
         reserve: int = 1,
+        secure_messaging: bool = False,
         prove: Prover | None = None,
     ) -> MyNumber:
         """個人番号, after the PIN or after 照合番号A (which is 個人番号 itself): 4 APDUs (3 without ``look``).
@@ -105,29 +112,51 @@ class InputSupport(Driver):
             duty: what it is needed for, in the words of whoever handles it; kept with the value.
             look: see the tries left before a try is spent.
             reserve: tries that must remain.
+            secure_messaging: as in :meth:`read_basic_four`; never with 照合番号A.
             prove: as in :meth:`read_basic_four`.
 
         Raises:
-            UsageError: no duty; neither secret or both. Nothing was sent.
+            UsageError: no duty; neither secret or both; secure messaging that cannot be. Nothing was sent.
             SecretFormatError, PinRejected, PinBlocked, PinReserve: as :meth:`CardChannel.verify`.
             UnexpectedAnswer: the content is malformed, or its check digit is wrong.
+            SecureMessagingError: the card does not do it, or it broke; nothing was read in clear instead.
             NotGenuine: the record is not proved genuine.
         """
         operation = "read input_support/my_number"
         stated = stated_duty(duty, operation)
         if (pin is None) == (code_a is None):
             raise UsageError("the PIN or the verification number A, one of them", operation=operation)
+        if secure_messaging:
+            self._prove_secure_messaging(pin, operation)
         with self._channel.transaction():
             if pin is not None:
                 self._channel.verify(self.application, "pin", pin, look=look, reserve=reserve)
             elif code_a is not None:
                 self._channel.verify(self.application, "code_a", code_a, look=look, reserve=reserve)
-            record = self._channel.record(self.application, "my_number")
-            require_proof(prove, self._channel, self.application, "my_number", record)
+            record = self._record("my_number", secured=secure_messaging, prove=prove)
         digits = record.text("my_number")
         if not check_digit_is_right(digits):
             raise UnexpectedAnswer("a wrong check digit", operation=operation, sw=0x9000)
         return MyNumber(digits, duty=stated)
+
+    def _prove_secure_messaging(self, pin: PinArgument | None, operation: str) -> None:
+        """Before anything is sent: the card takes a session key after the PIN and after nothing else (card.md §4.7)."""
+        if pin is None:
+            raise UsageError(
+                "secure messaging begins with the PIN, not with a verification number", operation=operation
+            )
+        self._channel.prove_secure_messaging(self.application)
+
+    def _record(self, file: str, *, secured: bool, prove: Prover | None) -> Record:
+        """A record, and what proves it: both enciphered, or both in clear. The challenge is no secret."""
+        if not secured:
+            record = self._channel.record(self.application, file)
+            require_proof(prove, self._channel, self.application, file, record)
+            return record
+        with self._channel.secure_messaging(self.application) as session:
+            record = session.record(file)
+            require_proof(prove, self._channel, self.application, file, record, read=session.record)
+        return record
 
 
 def verification_code_b(birth_date: date, expiry_year: int, security_code: str) -> Secret:

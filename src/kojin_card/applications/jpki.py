@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from kojin_card.errors import (
 if TYPE_CHECKING:
     from kojin_card.authn import Challenge
     from kojin_card.channel import PinArgument
+    from kojin_card.pki.certificate import Certificate
 
 CertificateRole = Literal["auth", "sign", "auth-ca", "sign-ca"]
 
@@ -96,8 +98,12 @@ class CardSigner:
     def sign_digest_info(self, digest_info: bytes) -> bytes:
         """RSASSA-PKCS1-v1_5 over ``digest_info`` (51 bytes for SHA-256): 256 bytes for RSA-2048. 1 APDU.
 
+        Of a key on P-384 (the next card; the command is an assumption): ECDSA over a bare SHA-384 of 48 bytes, given
+        back as the DER of X.509 and CMS.
+
         Raises:
-            AccessDenied: the card has forgotten the secret.
+            AccessDenied: the card has forgotten the secret. UnexpectedAnswer: no signature of that kind of key.
+            UnprovenRefused: a key on P-384, and the card is not our software card.
         """
         return self._sign(digest_info)
 
@@ -111,6 +117,8 @@ class _Role:
     certificate: str
     ca: str
 
+
+_SIGNING, _OK = "sign jpki/auth_key", 0x9000
 
 _AUTH = _Role("auth_key", "auth_pin", "auth_certificate", "auth_ca_certificate")
 _SIGN = _Role("sign_key", "sign_password", "sign_certificate", "sign_ca_certificate")
@@ -212,18 +220,48 @@ class Jpki(Driver):
             SignatureMismatch: what the card gave does not verify with its own certificate; no proof is made.
             SecretFormatError, PinRejected, PinBlocked, PinReserve: as :meth:`CardChannel.verify`.
         """
+        from kojin_card.pki.algorithms import method_of
+
         signer = self._signer(_AUTH, pin, look, reserve)
-        return AuthenticationProof.make(challenge, signer.certificate, _message_signer(signer))
+        certificate = _parsed(signer.certificate, _AUTH)
+        how = method_of(certificate.key.algorithm)
+        if how is None:
+            raise UnexpectedAnswer("a certificate with a key of no known kind", operation=_SIGNING, sw=_OK)
+        sign = _message_signer(signer, certificate, how.hash)
+        return AuthenticationProof.make(challenge, signer.certificate, sign, algorithm=how.jws)
 
     def _signer(self, role: _Role, secret: PinArgument, look: bool, reserve: int) -> CardSigner:
         with self._channel.transaction():
             self._verify(role, secret, look=look, reserve=reserve)
             certificate = self._read_certificate(role.certificate)
 
-        def sign(digest_info: bytes) -> bytes:
-            return self._channel.sign(self.application, role.key, digest_info)
+        def sign(data: bytes) -> bytes:
+            return self._sign(role, certificate, data)
 
         return CardSigner(certificate, sign, lambda: self._read_certificate(role.ca))
+
+    def _sign(self, role: _Role, certificate: bytes, data: bytes) -> bytes:
+        """Only the certificate tells which kind of key the card has; one that cannot be read is taken for today's."""
+        from kojin_card.pki.algorithms import ecdsa_der
+        from kojin_card.pki.certificate import Certificate
+
+        kind = "rsa"
+        with contextlib.suppress(DecodeError):
+            kind = Certificate.parse(certificate).key.algorithm
+        spec = self._channel.spec[self.application]
+        schemes = [name for name in spec.keys[role.key].schemes if spec.schemes[name].algorithm == kind]
+        operation = f"sign {self.application}/{role.key}"
+        if not schemes:
+            raise UnexpectedAnswer("a certificate with a key of no known kind", operation=operation, sw=_OK)
+        answer = self._channel.sign(self.application, role.key, data, schemes[0])
+        if kind != "ec":
+            return answer
+        encoded: bytes | None = None
+        with contextlib.suppress(DecodeError):
+            encoded = ecdsa_der(answer)
+        if encoded is None:
+            raise UnexpectedAnswer("no signature of a key on P-384", operation=operation, sw=_OK)
+        return encoded
 
     def _verify(self, role: _Role, secret: PinArgument, *, look: bool, reserve: int) -> None:
         """Verify; a card that never had the certificate (a child's) is told apart from one whose secret is blocked."""
@@ -245,25 +283,33 @@ class Jpki(Driver):
         return self._channel.record(self.application, file).octets("certificate")
 
 
-def _message_signer(signer: CardSigner) -> Callable[[bytes], bytes]:
-    """message -> RSASSA-PKCS1-v1_5 SHA-256 signature, checked with the certificate's key before it is given away."""
+def _parsed(certificate: bytes, role: _Role) -> Certificate:
+    """The card's certificate.
+
+    Raises:
+        UnexpectedAnswer: it is none.
+    """
+    from kojin_card.pki.certificate import Certificate
+
+    problem = ""
+    try:
+        return Certificate.parse(certificate)
+    except DecodeError as bad:
+        problem = bad.message
+    raise UnexpectedAnswer(f"malformed certificate: {problem}", operation=f"sign jpki/{role.key}", sw=_OK)
+
+
+def _message_signer(signer: CardSigner, certificate: Certificate, digest_name: str) -> Callable[[bytes], bytes]:
+    """message -> signature as a JWS has it, checked with the certificate's key before it is given away."""
 
     def sign(message: bytes) -> bytes:
-        from kojin_card.pki.algorithms import SHA256_DIGEST_INFO, Outcome, verify_sha256
-        from kojin_card.pki.certificate import Certificate
+        from kojin_card.pki.algorithms import SHA256_DIGEST_INFO, Outcome, ecdsa_plain, verify
 
-        operation = "sign jpki/auth_key"
-        problem = ""
-        try:
-            certificate = Certificate.parse(signer.certificate)
-        except DecodeError as bad:
-            problem = bad.message
-        if problem:
-            raise UnexpectedAnswer(f"malformed certificate: {problem}", operation=operation, sw=0x9000)
-        digest = hashlib.sha256(message).digest()
-        signature = signer.sign_digest_info(SHA256_DIGEST_INFO + digest)
-        if verify_sha256(certificate.key, certificate.spki, signature, digest) is not Outcome.VALID:
-            raise SignatureMismatch("the answer does not verify with the certificate's key", operation=operation)
-        return signature
+        curve = certificate.key.algorithm == "ec"
+        digest = hashlib.new(digest_name, message).digest()
+        signature = signer.sign_digest_info(digest if curve else SHA256_DIGEST_INFO + digest)
+        if verify(certificate.key, certificate.spki, digest_name, signature, digest) is not Outcome.VALID:
+            raise SignatureMismatch("the answer does not verify with the certificate's key", operation=_SIGNING)
+        return ecdsa_plain(signature) if curve else signature
 
     return sign

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kojin_card.spec import Record
 
 #: what a whole card is asked for without a secret: transparent files, records and data objects
-_FREE = {
+FREE = {
     "input_support": ("cv_certificate",),
     "card_face": ("cv_certificate", "application_information"),
     "common": ("card_information",),
@@ -35,23 +35,49 @@ OPENS: Mapping[str, tuple[str, str, str]] = {
 }
 
 
-def require_proof(prover: Prover | None, channel: CardChannel, application: str, file: str, record: Record) -> None:
+def require_proof(
+    prover: Prover | None,
+    channel: CardChannel,
+    application: str,
+    file: str,
+    record: Record,
+    *,
+    read: Callable[[str], Record] | None = None,
+) -> None:
     """Have ``record``, which was just read, judged with all that speaks for it; without a prover, nothing is sent.
+
+    Args:
+        read: what reads the other files, where they too must be enciphered.
 
     Raises:
         NotGenuine: the record is not proved genuine.
     """
-    if prover is not None:
-        octets = record.content + record.filler
-        prover.require(gather_record(channel, application, file, octets, prover.challenge()))
+    if prover is None:
+        return
+    octets = None if read is None else (lambda name: _octets(read(name)))
+    prover.require(gather_record(channel, application, file, _octets(record), prover.challenge(), read=octets))
 
 
-def gather_record(channel: CardChannel, application: str, file: str, octets: bytes, challenge: bytes) -> RecordEvidence:
+def _octets(record: Record) -> bytes:
+    """A file as it was read, filler included."""
+    return record.content + record.filler
+
+
+def gather_record(
+    channel: CardChannel,
+    application: str,
+    file: str,
+    octets: bytes,
+    challenge: bytes,
+    *,
+    read: Callable[[str], bytes] | None = None,
+) -> RecordEvidence:
     """All that speaks for a record, of its own application only, while what opened the record is still verified.
 
     Args:
         octets: the record as it was read, filler included.
         challenge: random bytes; the card is asked to sign their digest with the application's key (card.md §2.8).
+        read: what reads the other files; :meth:`CardChannel.read` when None.
     """
     from kojin_card.pki.cv import digest_info  # it loads cryptography, which whoever only reads does not need
 
@@ -59,7 +85,7 @@ def gather_record(channel: CardChannel, application: str, file: str, octets: byt
     files = {file: octets}
     for name in ProofPlan.of(spec, file).files:
         try:
-            files[name] = channel.read(application, name)
+            files[name] = channel.read(application, name) if read is None else read(name)
         except (NotOnCard, AccessDenied):
             continue
     answer: bytes | None = None
@@ -99,7 +125,7 @@ def gather_card(
                 absent.append(f"{application}/{file}")
                 continue
             records.append(gather_record(channel, application, file, octets, challenge()))
-        for application, names in _FREE.items():
+        for application, names in FREE.items():
             try:
                 channel.select(application)
             except NotOnCard:

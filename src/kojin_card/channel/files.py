@@ -22,6 +22,7 @@ from kojin_card.transport.link import Link, Observer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kojin_card.channel.secure_messaging import SecureLink
     from kojin_card.spec import ApplicationSpec, CardSpec, FileSpec, KeySpec, LayoutSpec, ObjectSpec, Record
     from kojin_card.transport.base import Connection
 
@@ -65,6 +66,10 @@ class FileChannel:
         spec: the applet specs; those of the package when left out.
         observer: is told every exchange, masked.
         plain_select: never use short EF identifiers.
+
+    Attributes:
+        epoch: another number after each SELECT of an application and each reset: a session of secure messaging does
+            not outlive them (card.md §4.7).
     """
 
     def __init__(
@@ -77,6 +82,7 @@ class FileChannel:
     ) -> None:
         self.spec = load_card_spec() if spec is None else spec
         self.link = Link(connection, observer=observer)
+        self.epoch = 0
         self._connection = connection
         self._plain = plain_select
         self._state = _State()
@@ -107,8 +113,13 @@ class FileChannel:
         Raises:
             TransportError: it failed.
         """
-        self._state = _State()
+        self.forget()
         self.link.reset()
+
+    def forget(self) -> None:
+        """Believe nothing of what the card remembers: the next operation selects its application anew."""
+        self._state = _State()
+        self.epoch += 1
 
     def is_verified(self, app: str, key: str) -> bool:
         """Whether this session verified ``key`` and the card still remembers, as far as we know."""
@@ -123,7 +134,7 @@ class FileChannel:
             NotOnCard: the card has no such application.
         """
         application = self._application(app)
-        self._state = _State()
+        self.forget()
         command = CommandApdu(0x00, _SELECT, 0x04, 0x0C, application.aid)
         answer = self.link.send(command, operation=f"select {app}")
         if answer.sw != SW.DF_LOCKED:
@@ -221,6 +232,21 @@ class FileChannel:
         layout = self._application(app).layout_of_object(self._object(app, name).id)
         return self._decoded(layout, self.get_data(app, name), f"get {app}/{name}")
 
+    def read_through(self, link: SecureLink, app: str, file: str) -> bytes:
+        """As :meth:`read`, in a session of secure messaging: SELECT EF, and READ BINARY of the whole file at once.
+
+        Raises:
+            SecureMessagingError: the session broke. Others as :meth:`read`.
+        """
+        operation, spec = f"read {app}/{file}", self._file(app, file)
+        if spec.structure is Structure.RECORDS:
+            raise UsageError("a file of records is read by record", operation=operation)
+        self._select_ef(spec, operation, link)
+        # Le 65536 gives every file of a card whole (MC sm.rs), so that nothing has to be concluded from its beginning
+        answer = link.send(CommandApdu(0x00, _READ_BINARY, 0x00, 0x00, le=EXTENDED_LE_MAX), operation=operation)
+        raise_for_sw(operation, answer.sw)
+        return answer.data[: _target(spec, self._application(app).layout_of(file), answer.data)]
+
     # --- names ------------------------------------------------------------------------------------------------------
 
     def _application(self, app: str) -> ApplicationSpec:
@@ -260,12 +286,12 @@ class FileChannel:
         if self._state.application != app:
             self.select(app)
 
-    def _select_ef(self, spec: FileSpec | KeySpec, operation: str) -> None:
-        if self._state.current == spec.file_id:
+    def _select_ef(self, spec: FileSpec | KeySpec, operation: str, link: SecureLink | None = None) -> None:
+        if self._state.current == spec.file_id and link is None:
             return
         self._state.current = None
         command = CommandApdu(0x00, _SELECT, 0x02, 0x0C, spec.file_id)
-        raise_for_sw(operation, self.link.send(command, operation=operation).sw)
+        raise_for_sw(operation, (link or self.link).send(command, operation=operation).sw)
         self._state.current = spec.file_id
 
     def _on_ef(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from secrets import token_bytes
 from typing import TYPE_CHECKING
 
 from kojin_card.channel.files import CURRENT_EF, FileChannel
+from kojin_card.channel.pin_status import PinStatus
 from kojin_card.channel.secrets import PinArgument, ask, checked_copy, names_of
 from kojin_card.errors import (
     AccessDenied,
@@ -23,7 +25,10 @@ from kojin_card.spec import ChangeCommand, EvidenceLevel, KeyKind
 from kojin_card.transport.answers import raise_for_sw
 
 if TYPE_CHECKING:
-    from kojin_card.spec import CardSpec, Evidence, KeySpec
+    from collections.abc import Callable
+
+    from kojin_card.channel.secure_messaging import SecureLink, SecureSession
+    from kojin_card.spec import CardSpec, Evidence, KeySpec, SecureMessagingSpec
     from kojin_card.transport.base import Connection
     from kojin_card.transport.link import Observer
 
@@ -36,33 +41,6 @@ _CHANGE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class PinStatus:
-    """What the card says of one secret without being given it.
-
-    Attributes:
-        application, key: ids of the specs.
-        secret: the name in ``--secrets`` files.
-        tries_left: None when the card does not count (6300), says that it is verified (9000), or has no such key.
-        tries: how many there are when none was spent; None when no source says.
-        present: whether the card has the key at all.
-    """
-
-    application: str
-    key: str
-    secret: str
-    name_ja: str
-    name_en: str
-    tries_left: int | None
-    tries: int | None
-    present: bool = True
-
-    @property
-    def blocked(self) -> bool:
-        """Whether no try is left."""
-        return self.tries_left == 0
-
-
 class CardChannel(FileChannel):
     """One session with one card. Not for use by several threads at once.
 
@@ -73,6 +51,7 @@ class CardChannel(FileChannel):
         observer: is told every exchange, masked.
         plain_select: never use short EF identifiers.
         lang: ``ja`` or ``en``: the language in which a PIN source is told what it is asked for.
+        random: gives that many unpredictable bytes, for the keys of secure messaging.
     """
 
     def __init__(
@@ -85,10 +64,12 @@ class CardChannel(FileChannel):
         observer: Observer | None = None,
         plain_select: bool = False,
         lang: str = "ja",
+        random: Callable[[int], bytes] = token_bytes,
     ) -> None:
         super().__init__(connection, spec=spec, observer=observer, plain_select=plain_select)
         self._unproven = ours or allow_unproven
         self._lang = lang
+        self._random = random
 
     # --- secrets ----------------------------------------------------------------------------------------------------
 
@@ -128,6 +109,7 @@ class CardChannel(FileChannel):
         look: bool = True,
         reserve: int = 1,
         label: str | None = None,
+        through: SecureLink | None = None,
     ) -> None:
         """Show the card a secret.
 
@@ -138,6 +120,7 @@ class CardChannel(FileChannel):
             look: ask the counter before (one APDU); without it the reserve cannot be kept.
             reserve: how many tries must remain even if the secret is wrong; 0 to allow the last one.
             label: what a :class:`~kojin_card.secret.PinSource` is told instead of the spec's name.
+            through: show it in this session of secure messaging; the counter is asked in clear.
 
         Raises:
             SecretFormatError: the card could never accept it; nothing was sent.
@@ -165,7 +148,7 @@ class CardChannel(FileChannel):
                     words = label or self._label(spec)
                     given = ask(pin, spec, operation, name=spec.secret, label=words, tries_left=left)
                 self._ensure(app)  # a prompt may have looked at the card
-                self._send_secret(app, spec, given, operation)
+                self._send_secret(app, spec, given, operation, through=through)
         finally:
             if given is not None:
                 given.wipe()
@@ -382,6 +365,43 @@ class CardChannel(FileChannel):
             raise UnexpectedAnswer("no signature came", operation=operation, sw=answer.sw)
         return answer.data
 
+    # --- secure messaging -------------------------------------------------------------------------------------------
+
+    def prove_secure_messaging(self, app: str) -> SecureMessagingSpec:
+        """What :meth:`secure_messaging` would refuse without a command being sent.
+
+        Raises:
+            UsageError: the application has none, or the connection carries short APDUs only.
+            UnprovenRefused: it rests on an assumption and this is a real card.
+        """
+        operation = f"secure messaging with {app}"
+        rules = self._application(app).secure_messaging
+        if rules is None or not rules.key_file:
+            raise UsageError("this application has no secure messaging", operation=operation)
+        self._prove(operation, rules.evidence, self._file(app, rules.key_file).evidence)
+        self.link.require_extended(operation)
+        return rules
+
+    def secure_messaging(self, app: str) -> SecureSession:
+        """Begin a session in which what is read cannot be overheard; a context manager (card.md §4.7).
+
+        The PIN must have been verified in this channel before, in clear: it is not protected. There is no checksum:
+        who can change what passes (or put a key of their own in place of the card's) is not noticed.
+
+        Raises:
+            UsageError, UnprovenRefused: as :meth:`prove_secure_messaging`.
+            AccessDenied: what must be verified before is not; nothing was sent.
+            SecureMessagingError: the card takes no session key, or has no key to encrypt it for.
+        """
+        from kojin_card.channel.secure_messaging import open_session
+
+        rules = self.prove_secure_messaging(app)
+        operation = f"secure messaging with {app}"
+        verified = self._state.verified if self._state.application == app else set()
+        if not rules.after.allows({f"key:{key}" for key in verified}):
+            raise AccessDenied("", operation=operation, sw=SW.SECURITY_NOT_SATISFIED)
+        return open_session(self, app, rules.key_file, self._random, operation)
+
     # --- in detail -----------------------------------------------------------------------------------------------
 
     def _changeable(self, app: str, key: str) -> KeySpec:
@@ -445,7 +465,14 @@ class CardChannel(FileChannel):
         return spec.name_en if self._lang == "en" else spec.name_ja
 
     def _send_secret(
-        self, app: str, spec: KeySpec, secret: Secret, operation: str, *, plain: bool | None = None
+        self,
+        app: str,
+        spec: KeySpec,
+        secret: Secret,
+        operation: str,
+        *,
+        plain: bool | None = None,
+        through: SecureLink | None = None,
     ) -> None:
         """VERIFY, once. The form is the one that the query before it showed to work."""
         p2 = CURRENT_EF | spec.sfi
@@ -456,5 +483,6 @@ class CardChannel(FileChannel):
             self._state.current = None
         self._state.verified.discard(spec.id)
         command = CommandApdu(0x00, _VERIFY, 0x00, p2, secret.reveal(), sensitive=True)
-        raise_for_sw(operation, self.link.send(command, operation=operation).sw, **names_of(app, spec))
+        sw = (through or self.link).send(command, operation=operation).sw
+        raise_for_sw(operation, sw, **names_of(app, spec))
         self._state.verified.add(spec.id)

@@ -66,6 +66,7 @@ BY_CODE: Mapping[str, Exit] = {
     "pin_rejected": Exit.WRONG_PIN,
     "pin_blocked": Exit.PIN_BLOCKED,
     "pin_reserve": Exit.PIN_RESERVE,
+    "secure_messaging": Exit.SECURE_CHANNEL,
     "unproven": Exit.UNPROVEN,
     "verdict": Exit.INDETERMINATE,
     "not_genuine": Exit.INDETERMINATE,

@@ -32,7 +32,7 @@ def read_input(name: str, limit: int = MAX_DOCUMENT_BYTES) -> bytes:
                     raise InputError("neither a regular file nor a pipe", operation="read a file", file=Path(name).name)
                 data = stream.read(limit + 1)
     except (OSError, ValueError) as bad:
-        raise InputError(_why(bad), operation="read a file", file=Path(name).name) from bad
+        raise InputError(why(bad), operation="read a file", file=Path(name).name) from bad
     if len(data) > limit:
         raise InputError(f"larger than {limit} bytes", operation="read a file", file=Path(name).name)
     return data
@@ -78,7 +78,7 @@ def refuse_existing(path: Path, *, force: bool) -> None:
         if not os.access(path.parent, os.W_OK):
             raise OutputFailed("the folder cannot be written", operation=operation, file=path.name)
     except (OSError, ValueError) as bad:
-        raise OutputFailed(_why(bad), operation=operation, file=path.name) from bad
+        raise OutputFailed(why(bad), operation=operation, file=path.name) from bad
 
 
 def write_output(path: Path, data: bytes, *, force: bool, private: bool = False) -> None:
@@ -103,16 +103,16 @@ def write_output(path: Path, data: bytes, *, force: bool, private: bool = False)
         if force:
             temporary.replace(path)
         else:
-            _link(temporary, path)
+            give_name(temporary, path)
     except FileExistsError:
         raise OutputExists(operation="write a file", file=path.name) from None
     except OSError as bad:
-        raise OutputFailed(_why(bad), operation="write a file", file=path.name) from bad
+        raise OutputFailed(why(bad), operation="write a file", file=path.name) from bad
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _link(temporary: Path, path: Path) -> None:
+def give_name(temporary: Path, path: Path) -> None:
     """Give the finished file its name unless the name is taken (a rename would replace it)."""
     try:
         path.hardlink_to(temporary)
@@ -124,7 +124,8 @@ def _link(temporary: Path, path: Path) -> None:
         temporary.replace(path)
 
 
-def _why(bad: Exception) -> str:
+def why(bad: Exception) -> str:
+    """What the system says of a file that failed."""
     if isinstance(bad, FileNotFoundError):
         return "no such file"
     return os.strerror(bad.errno) if isinstance(bad, OSError) and bad.errno else "it cannot be used"

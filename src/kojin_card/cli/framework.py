@@ -9,13 +9,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kojin_card import messages
 from kojin_card.cli.console import Console, can_show
 from kojin_card.cli.render import width, wrap
+
+if TYPE_CHECKING:
+    from kojin_card.cli.explain import PlanSource
 
 
 @dataclass(slots=True)
@@ -260,13 +263,22 @@ class _Helpful(click.Command):
 
 
 class KojinCommand(_Helpful):
-    """One command. Its function takes the :class:`~.session.Session` first and may return an exit code."""
+    """One command. Its function takes the :class:`~.session.Session` first and may return an exit code.
 
-    def __init__(self, path: str, run: Callable[..., Any], params: Sequence[click.Parameter]) -> None:
+    Attributes:
+        plan: what it does to the card, for ``--explain``; None for a command that opens none.
+    """
+
+    def __init__(
+        self, path: str, run: Callable[..., Any], params: Sequence[click.Parameter], plan: PlanSource | None = None
+    ) -> None:
         # surplus arguments are refused here: click's own words would repeat them, and one may be a PIN
         more = {"allow_extra_args": True}
+        if plan is not None:
+            params = [*params, option("--explain", is_flag=True, help="explain")]
         super().__init__(path.rpartition(".")[2], params=[*params, *global_options()], context_settings=more)
         self.path = path
+        self.plan = plan
         self._run = run
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -278,15 +290,26 @@ class KojinCommand(_Helpful):
     def invoke(self, ctx: click.Context) -> Any:
         from kojin_card.cli.session import Session
 
+        given = dict(ctx.params)
         with Session(settings_of(ctx)) as session:
-            return self._run(session, **ctx.params)
+            if self.plan is None or not given.pop("explain"):
+                return self._run(session, **given)
+            from kojin_card.cli.explain import explain
+
+            return explain(session, self.path, self.plan, given)
 
 
-def command(path: str, *params: click.Parameter) -> Callable[[Callable[..., Any]], KojinCommand]:
-    """Make a command called ``path`` out of a function."""
+def command(
+    path: str, *params: click.Parameter, plan: PlanSource | None = None
+) -> Callable[[Callable[..., Any]], KojinCommand]:
+    """Make a command called ``path`` out of a function.
+
+    Args:
+        plan: what it does to the card (:mod:`.explain`): every command that opens one has a plan, and ``--explain``.
+    """
 
     def make(run: Callable[..., Any]) -> KojinCommand:
-        return KojinCommand(path, run, params)
+        return KojinCommand(path, run, params, plan)
 
     return make
 

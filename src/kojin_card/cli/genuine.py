@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kojin_card import messages
+from kojin_card.cli.explain import Step, read, use
 from kojin_card.cli.framework import option
 from kojin_card.cli.judging import STORES
 from kojin_card.cli.render import Block, Fields, Heading, Line, Role
@@ -26,6 +27,17 @@ AUTHENTIC = {
     Indication.INDETERMINATE: "unchecked",
 }
 _IN_FORCE = "in_force"
+
+
+def proof_steps(place: str) -> tuple[Step, ...]:
+    """What the proof of a record (``application/file``) reads and uses besides it, for ``--explain``."""
+    from kojin_card.pki.card_evidence import ProofPlan
+    from kojin_card.spec import load_card_spec
+
+    app, _, file = place.partition("/")
+    spec = load_card_spec()[app]
+    files = ProofPlan.of(spec, file).files
+    return (*read(*(f"{app}/{name}" for name in files)), use(f"{app}/{spec.default_key}"))
 
 
 def card_store_option() -> click.Parameter:

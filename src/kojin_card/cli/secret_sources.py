@@ -25,6 +25,7 @@ SECRET_NAMES = (
     "sign-password",
     "code-a",
     "code-b",
+    "birth-code",
     "birth-date",
     "expiry-year",
     "security-code",

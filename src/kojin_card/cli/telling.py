@@ -157,6 +157,8 @@ def _bad_value(param: click.Parameter) -> tuple[str, dict[str, object]]:
             return "number", {"name": name, "low": low, "high": high}
         case click.ParamType(name="TIME"):
             return "time", {"name": name}
+        case click.ParamType(name="DATE"):
+            return "date", {"name": name}
         case _:
             return "bad_value", {"name": name}
 

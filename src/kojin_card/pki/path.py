@@ -7,12 +7,11 @@ Evidence never holds a name, an item or the dates of a certificate: notAfter is 
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kojin_card.errors import DecodeError
-from kojin_card.pki.algorithms import SIGNATURES, WEAK_DIGESTS, Outcome, acceptable_key, verify_sha256
+from kojin_card.pki.algorithms import SIGNATURES, WEAK_DIGESTS, Outcome, acceptable_key, verify_named
 from kojin_card.pki.attributes import read_attributes
 from kojin_card.pki.certificate import (
     AUTHORITY_KEY_ID,
@@ -50,6 +49,10 @@ def check_algorithms(certificate: Certificate, profile: CertificateProfile) -> C
     verdict = acceptable_key(certificate.key)
     if verdict is not None:
         return Check.failed(f"algorithms.{verdict}", **evidence)
+    if (
+        certificate.key.algorithm != profile.key.algorithm
+    ):  # a kind of key that this store has for another policy, or not
+        return Check.failed("algorithms.unknown", **evidence, profile=profile.id)
     if certificate.signature_algorithm != profile.signature_algorithm:
         known = SIGNATURES.get(certificate.signature_algorithm)
         evidence["certificate_signature"] = known.name if known else certificate.signature_algorithm
@@ -63,9 +66,9 @@ def find_issuer(certificate: Certificate, store: TrustStore) -> Chain:
     evidence = {"store": str(store.store)}
     if not store.anchors:
         return Chain(Check.failed("chain.empty_store", **evidence))
-    digest = hashlib.sha256(certificate.tbs).digest()
+    algorithm, signature = certificate.signature_algorithm, certificate.signature
     for anchor in store.candidates(certificate):
-        if verify_sha256(anchor.key, anchor.spki, certificate.signature, digest) is Outcome.VALID:
+        if verify_named(anchor.key, anchor.spki, algorithm, signature, certificate.tbs) is Outcome.VALID:
             return Chain(Check.passed(CheckId.CHAIN, **evidence, anchor=anchor.id), anchor)
     return Chain(Check.failed("chain.no_issuer", **evidence))
 
@@ -82,7 +85,8 @@ def check_profile(certificate: Certificate, profile: CertificateProfile, anchor:
 
     if anchor.purpose is not profile.purpose:
         return Check.failed("profile.purpose", profile=profile.id, issued_for=str(anchor.purpose))
-    if (certificate.key.algorithm, certificate.key.bits) != (profile.key.algorithm, profile.key.bits):
+    key, wanted = certificate.key, profile.key
+    if (key.algorithm, key.bits, key.curve) != (wanted.algorithm, wanted.bits, wanted.curve):
         return mismatch("key")
     present = {extension.oid for extension in certificate.extensions}
     critical = {extension.oid for extension in certificate.extensions if extension.critical}

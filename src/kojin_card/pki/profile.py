@@ -12,6 +12,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from kojin_card.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -33,18 +35,27 @@ class Store(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KeyRequirement:
-    """What the subject's public key must be."""
+    """What the subject's public key must be.
+
+    Attributes:
+        algorithm: ``rsa`` or ``ec``.
+        exponent: of an RSA key.
+        curve: OID of an elliptic curve.
+    """
 
     algorithm: str
     bits: int
-    exponent: int
+    exponent: int = 0
+    curve: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class CertificateProfile:
-    """One purpose's profile (jpki.md §1).
+    """One profile of a purpose (jpki.md §1).
 
     Attributes:
+        signature_algorithm: OID of the algorithm by which the CA signs the certificate.
+        hash: over what the certificate's own key signs, by ``hashlib``'s name.
         key_usage: names as ``cryptography.x509.KeyUsage`` has them; exactly these bits are set.
         extension_order: OIDs of all extensions, in the order of encoding.
         critical: OIDs of exactly those extensions that are critical.
@@ -78,11 +89,48 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class Profiles:
-    """Everything of ``profiles.toml``."""
+    """Everything of ``profiles.toml``; of each purpose the profile of today's card comes first."""
 
-    profiles: Mapping[Purpose, CertificateProfile]
+    profiles: tuple[CertificateProfile, ...]
     attributes: tuple[Attribute, ...]
     known_policies: Mapping[str, str]
+
+    def of(self, purpose: Purpose, store: Store | None = None) -> tuple[CertificateProfile, ...]:
+        """The profiles of a purpose; with ``store`` those that it has a policy for."""
+        mine = (profile for profile in self.profiles if profile.purpose is purpose)
+        return tuple(profile for profile in mine if store is None or store in profile.policies)
+
+    def named(self, purpose: Purpose, name: str | None = None) -> CertificateProfile:
+        """The profile of a purpose with that id; that of today's card when None.
+
+        Raises:
+            UsageError: there is none.
+        """
+        for profile in self.of(purpose):
+            if name in (None, profile.id):
+                return profile
+        raise UsageError("no such certificate profile", purpose=str(purpose))
+
+    def select(
+        self, purpose: Purpose, store: Store, *, policies: tuple[str, ...] | None, algorithm: str
+    ) -> CertificateProfile:
+        """The profile by which a certificate is judged: its policy's, else that of its kind of key, else the first.
+
+        Nothing is accepted by being selected: key, algorithms and policy are then checked against the profile, so a
+        certificate that has the policy of one and the key of another fails.
+
+        Args:
+            policies: the policies that the certificate names.
+            algorithm: its key's, as :class:`KeyRequirement` has it.
+        """
+        here = self.of(purpose, store)
+        named = [profile for profile in here if policies == (profile.policies[store],)]
+        alike = [profile for profile in here if profile.key.algorithm == algorithm]
+        return (*named, *alike, *self.of(purpose))[0]
+
+    def signature_algorithms(self, store: Store) -> frozenset[str]:
+        """By which algorithms the CAs of a store may sign."""
+        return frozenset(profile.signature_algorithm for profile in self.profiles if store in profile.policies)
 
     def attribute_by_oid(self, oid: str) -> Attribute | None:
         """The attribute with that OID, or None."""
@@ -90,7 +138,7 @@ class Profiles:
 
     def policy_label(self, oid: str) -> str | None:
         """What is known of a policy OID, accepted here or not."""
-        for profile in self.profiles.values():
+        for profile in self.profiles:
             if oid in profile.policies.values():
                 return profile.label_en
         return self.known_policies.get(oid)
@@ -100,12 +148,10 @@ class Profiles:
 def load_profiles() -> Profiles:
     """Read the package's own table (it is data of this package, so a fault in it is a bug, not an input error)."""
     raw = tomllib.loads(files("kojin_card.pki").joinpath("data", "profiles.toml").read_text("utf-8"))
-    profiles = {}
-    for row in raw["profile"]:
-        purpose = Purpose(row["purpose"])
-        profiles[purpose] = CertificateProfile(
+    profiles = tuple(
+        CertificateProfile(
             id=row["id"],
-            purpose=purpose,
+            purpose=Purpose(row["purpose"]),
             label_ja=row["label_ja"],
             label_en=row["label_en"],
             key=KeyRequirement(**row["key"]),
@@ -118,6 +164,8 @@ def load_profiles() -> Profiles:
             years=row["years"],
             policies={Store(store): oid for store, oid in row["policies"].items()},
         )
+        for row in raw["profile"]
+    )
     attributes = tuple(Attribute(**row) for row in raw["attribute"])
     known = {row["oid"]: row["label_en"] for row in raw["known_policy"]}
     return Profiles(profiles, attributes, known)

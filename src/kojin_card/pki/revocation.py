@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from kojin_card.pki import der, names
-from kojin_card.pki.algorithms import Outcome, algorithm_identifier, verify_sha256
+from kojin_card.pki.algorithms import Outcome, algorithm_identifier, verify_named
 from kojin_card.pki.certificate import full_name, read_authority_key, read_extensions
 from kojin_card.pki.profile import load_profiles
 
@@ -144,6 +144,7 @@ class Crl:
 
     sha256: str
     tbs: bytes = field(repr=False)
+    signature_algorithm: str
     signature: bytes = field(repr=False)
     issuer: bytes = field(repr=False)
     authority_key: AuthorityKey | None = field(repr=False)
@@ -182,7 +183,8 @@ class Crl:
             raise der.DerError("a delta revocation list, which is not used")
         if any(extension.critical and extension.oid != _IDP for extension in extensions):
             raise der.DerError("a revocation list with an unknown critical extension")
-        if algorithm_identifier(algorithm) not in _accepted_algorithms():
+        signature_algorithm = algorithm_identifier(algorithm)
+        if signature_algorithm not in _accepted_algorithms():
             raise der.DerError("a signature algorithm that is not accepted")
         if _NUMBER not in by_oid or next_update <= this_update:
             raise der.DerError("a revocation list without a number, or that ends before it begins")
@@ -197,6 +199,7 @@ class Crl:
         return cls(
             sha256=hashlib.sha256(data).hexdigest(),
             tbs=tbs.raw,
+            signature_algorithm=signature_algorithm,
             signature=der.bit_string(signature),
             issuer=issuer.raw,
             authority_key=read_authority_key(None if pointer is None else pointer.value),
@@ -212,8 +215,8 @@ class Crl:
         pointer = self.authority_key
         if self.issuer != anchor.subject or (pointer is not None and pointer.key_id not in (None, anchor.key_id)):
             return False
-        digest = hashlib.sha256(self.tbs).digest()
-        return verify_sha256(anchor.key, anchor.spki, self.signature, digest) is Outcome.VALID
+        made = verify_named(anchor.key, anchor.spki, self.signature_algorithm, self.signature, self.tbs)
+        return made is Outcome.VALID
 
     def entries(self) -> dict[int, RevokedEntry]:
         """All lines by serial number. Call it once the signature was verified: this is where the time goes.
@@ -248,7 +251,8 @@ class Crl:
 
 
 def _accepted_algorithms() -> set[str]:
-    return {profile.signature_algorithm for profile in load_profiles().profiles.values()}
+    """Of any store: what a list says only names its algorithm, the key of its CA decides (:meth:`Crl.signed_by`)."""
+    return {profile.signature_algorithm for profile in load_profiles().profiles}
 
 
 def _entry(when: datetime, extensions: der.Element) -> RevokedEntry:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,7 +18,14 @@ from typing import TYPE_CHECKING
 
 from kojin_card.errors import DecodeError, SpecError, TrustError
 from kojin_card.pki import names
-from kojin_card.pki.algorithms import Outcome, PublicKey, acceptable_key, read_public_key, verify_sha256
+from kojin_card.pki.algorithms import (
+    SIGNATURES,
+    Outcome,
+    PublicKey,
+    acceptable_key,
+    read_public_key,
+    verify_named,
+)
 from kojin_card.pki.certificate import BASIC_CONSTRAINTS, MAX_CERTIFICATE_BYTES, Certificate
 from kojin_card.pki.files import read_bounded, to_der, write_private
 from kojin_card.pki.profile import Purpose, Store, load_profiles
@@ -212,7 +218,7 @@ def _read_anchor(table: Table) -> TrustAnchor:
     try:
         spki = base64.b64decode(encoded, validate=True)
         key = read_public_key(spki)
-        if key.key_id() != key_id or names.text(subject) != text or acceptable_key(key) is not None:
+        if key.key_id() != key_id or names.text(subject) != text or not _accepts(store, key):
             raise table.error("subject, key and key identifier do not belong together, or the key is not accepted")
     except (ValueError, binascii.Error, DecodeError) as bad:
         raise table.error("the key or the name cannot be read") from bad
@@ -255,7 +261,7 @@ def add_anchor(
         raise refuse("not a certificate") from bad
     if certificate.sha256 != typed.lower():
         raise refuse("the fingerprint is not that of this certificate")
-    _check_authority(certificate, refuse)
+    _check_authority(certificate, store, refuse)
     owners = {ORGANIZATIONS[text] for text in organization if text in ORGANIZATIONS}
     if owners - {store}:
         raise refuse("its name belongs to another trust store")
@@ -287,21 +293,27 @@ def add_anchor(
     return anchor
 
 
-def _check_authority(certificate: Certificate, refuse: Callable[[str], TrustError]) -> None:
+def _check_authority(certificate: Certificate, store: Store, refuse: Callable[[str], TrustError]) -> None:
     """jpki.md §2, A-08: self-signed, CA:TRUE, keyCertSign, the accepted algorithms, an identifier made from the key."""
     basic = certificate.extension(BASIC_CONSTRAINTS)
     if not certificate.is_ca or basic is None or not basic.critical:
         raise refuse("not the certificate of a CA (basicConstraints)")
     if certificate.key_usage is None or "key_cert_sign" not in certificate.key_usage:
         raise refuse("its key is not for signing certificates (keyUsage)")
-    if certificate.subject != certificate.issuer or acceptable_key(certificate.key) is not None:
+    key, algorithm = certificate.key, certificate.signature_algorithm
+    if certificate.subject != certificate.issuer or not _accepts(store, key):
         raise refuse("not self-signed, or with a key that is not accepted")
-    accepted = {profile.signature_algorithm for profile in load_profiles().profiles.values()}
-    if certificate.signature_algorithm not in accepted or certificate.subject_key_id != certificate.key.key_id():
+    accepted = load_profiles().signature_algorithms(store)
+    if algorithm not in accepted or certificate.subject_key_id != key.key_id():
         raise refuse("a signature algorithm that is not accepted, or a key identifier of another key")
-    digest = hashlib.sha256(certificate.tbs).digest()
-    if verify_sha256(certificate.key, certificate.spki, certificate.signature, digest) is not Outcome.VALID:
+    if verify_named(key, certificate.spki, algorithm, certificate.signature, certificate.tbs) is not Outcome.VALID:
         raise refuse("its own signature does not verify")
+
+
+def _accepts(store: Store, key: PublicKey) -> bool:
+    """Whether a CA of that store may have that key: one of a kind that signs certificates of some profile there."""
+    kinds = {SIGNATURES[oid].key for oid in load_profiles().signature_algorithms(store)}
+    return key.algorithm in kinds and acceptable_key(key) is None
 
 
 def _refuse_foreign_keys(anchors: Iterable[TrustAnchor], others: Iterable[TrustAnchor]) -> None:

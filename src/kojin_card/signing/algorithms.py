@@ -1,7 +1,7 @@
 """Which algorithms go with which key: the one table that signing follows.
 
-A row says everything that the rest of this room needs, so a card with another key (ECDSA P-384, SHA-384: jpki.md §5)
-is another row with its own ``frame`` and ``verify``, not another road through the code.
+A row says everything that the rest of this room needs, so the next card's key (ECDSA P-384, SHA-384: jpki.md §5) is
+another row with its own ``frame`` and ``verify``, not another road through the code.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-from kojin_card.errors import InputError
-from kojin_card.pki.algorithms import SHA256_DIGEST_INFO
+from kojin_card.errors import DecodeError, InputError
+from kojin_card.pki.algorithms import SHA256_DIGEST_INFO, ecdsa_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ class SignatureScheme:
         signature_algorithm: asn1crypto's name of the ``signatureAlgorithm`` in CMS.
         signature_size: bytes of a signature, or the most there can be where it varies.
         new_hash: the hash as ``cryptography`` wants it.
-        frame: digest -> what goes to the card.
+        frame: digest -> what goes to the card, or to whatever signs.
         verify: (public key, signature, message) -> whether the signature is right.
     """
 
@@ -76,8 +76,35 @@ _RSA_2048_SHA256 = SignatureScheme(
     verify=_verify_rsa_sha256,
 )
 
-#: (kind of key, bits) -> scheme.
-SCHEMES = {("rsa", 2048): _RSA_2048_SHA256}
+
+def _frame_bare(digest: bytes) -> bytes:
+    return digest
+
+
+def _verify_ecdsa_sha384(key: CertificatePublicKeyTypes, signature: bytes, message: bytes) -> bool:
+    """Only strict DER: a signature that our own verifier would refuse is not handed out."""
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        return False
+    try:
+        ecdsa_plain(signature)
+        key.verify(signature, message, ec.ECDSA(hashes.SHA384()))
+    except (InvalidSignature, DecodeError):
+        return False
+    return True
+
+
+_P384_SHA384 = SignatureScheme(
+    id="p384-sha384",
+    hash="sha384",
+    signature_algorithm="sha384_ecdsa",
+    signature_size=104,  # SEQUENCE of two INTEGERs of at most 49 bytes
+    new_hash=hashes.SHA384,
+    frame=_frame_bare,
+    verify=_verify_ecdsa_sha384,
+)
+
+#: (kind of key or name of its curve, bits) -> scheme.
+SCHEMES = {("rsa", 2048): _RSA_2048_SHA256, ("secp384r1", 384): _P384_SHA384}
 
 
 def scheme_for(key: CertificatePublicKeyTypes) -> SignatureScheme:
@@ -87,6 +114,8 @@ def scheme_for(key: CertificatePublicKeyTypes) -> SignatureScheme:
         InputError: the table has no row for such a key.
     """
     kind = "rsa" if isinstance(key, rsa.RSAPublicKey) else type(key).__name__
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        kind = key.curve.name
     bits = getattr(key, "key_size", 0)
     try:
         return SCHEMES[kind, bits]

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 
 def sign_raw(signer: Signer, content: bytes) -> bytes:
-    """Sign ``content`` as it is: RSASSA-PKCS1-v1_5 with SHA-256 for the cards of today, 256 bytes.
+    """Sign ``content`` as it is: RSASSA-PKCS1-v1_5 with SHA-256 for the cards of today, 256 bytes; for a key on P-384
+    ECDSA with SHA-384, in DER.
 
     Whoever verifies it needs the certificate as well: the signature names nobody. Content whose bare signature would
     be a signature in CMS or PDF over another document, or an answer to an authentication challenge, is refused with

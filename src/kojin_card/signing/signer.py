@@ -1,7 +1,8 @@
 """A card as a signer: a certificate and a function, so that signing needs no card, no reader and no PIN of its own.
 
-The card computes RSASSA-PKCS1-v1_5 over the bytes it is given (card.md §4.4); everything else happens here. What it
-answers is checked with the certificate's key before anybody sees it.
+The card computes RSASSA-PKCS1-v1_5 over the bytes it is given (card.md §4.4), or ECDSA over a hash where its key is on
+P-384 (the next card); everything else happens here. What it answers is checked with the certificate's key before
+anybody sees it.
 """
 
 from __future__ import annotations
@@ -47,7 +48,15 @@ class Signer(Protocol):
         ...
 
     def sign_digest_info(self, digest_info: bytes) -> bytes:
-        """The card's signature block over ``digest_info`` (51 bytes for SHA-256): 256 bytes for RSA-2048.
+        """The signature over what the key's :class:`~kojin_card.signing.algorithms.SignatureScheme` frames.
+
+        Args:
+            digest_info: for RSA-2048 the DigestInfo (51 bytes for SHA-256); for a key on P-384 the bare SHA-384, 48
+                bytes, for ECDSA has no DigestInfo.
+
+        Returns:
+            The signature as X.509 and CMS carry it: 256 bytes for RSA-2048; for P-384 the DER of ECDSA-Sig-Value, 104
+            bytes or a few less, also where the card itself answers r and s without it.
 
         Raises:
             KojinError: whatever the card or the connection says.
@@ -61,7 +70,7 @@ class CallableSigner:
 
     Attributes:
         certificate: DER.
-        sign: DigestInfo -> signature, as :meth:`Signer.sign_digest_info`.
+        sign: DigestInfo (or bare hash) -> signature, as :meth:`Signer.sign_digest_info`.
         issuer_certificate: DER, or None.
     """
 
@@ -137,7 +146,8 @@ class Identity:
             return
         except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
             raise DecodeError("the signer's certificate has malformed extensions", operation="sign") from None
-        if not all(getattr(usage, bit) for bit in load_profiles().profiles[Purpose.SIGNATURE].key_usage):
+        needed = {bit for profile in load_profiles().of(Purpose.SIGNATURE) for bit in profile.key_usage}
+        if not all(getattr(usage, bit) for bit in needed):
             raise UsageError("documents are signed with 署名用電子証明書; this certificate is for another purpose")
 
 
@@ -151,13 +161,13 @@ def _load(der: bytes, what: str) -> x509.Certificate:
 
 
 def sign_message(signer: Signer, message: bytes, *, identity: Identity | None = None) -> bytes:
-    """Have ``message`` signed: hash it here, let the card sign the DigestInfo, check the answer. One card signature.
+    """Have ``message`` signed: hash it here, let the card sign the hash, check the answer. One card signature.
 
     Args:
         identity: the signer's certificate when it was read already.
 
     Returns:
-        The bare signature: 256 bytes RSASSA-PKCS1-v1_5 for RSA-2048.
+        The bare signature: 256 bytes RSASSA-PKCS1-v1_5 for RSA-2048, the DER of ECDSA-Sig-Value for P-384.
 
     Raises:
         SignatureMismatch: the answer does not verify with the certificate's key; it is not handed out.

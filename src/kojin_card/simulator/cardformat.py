@@ -11,12 +11,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from kojin_card.errors import InputError, SpecError, UsageError
+from kojin_card.simulator.ec_engine import COORDINATE, EcEngine
 from kojin_card.simulator.rsa_engine import RsaEngine
 from kojin_card.simulator.state import (
     MAX_COUNTER,
     WHEN_MADE,
     ApplicationState,
     CardState,
+    EcPrivateKey,
     FileState,
     KeyState,
     Knobs,
@@ -57,7 +59,7 @@ def dump(state: CardState) -> bytes:
         f"{json.dumps(name)}: {{\n"
         f'"keys": {json.dumps({key: _dump_key(content) for key, content in application.keys.items()})},\n'
         f'"files": {json.dumps({file: _dump_file(content) for file, content in application.files.items()})}'
-        f"{_dump_objects(application.objects)}\n}}"
+        f"{_dump_objects(application.objects)}{_dump_session_key(application.session_key)}\n}}"
         for name, application in state.applications.items()
     ]
     return "\n".join([*lines, '"applications": {', ",\n".join(applications), "}}", ""]).encode("utf-8")
@@ -84,9 +86,15 @@ def _dump_key(key: KeyState) -> dict[str, object]:
     if key.tries_full or key.secret is not None:
         values |= {"tries_left": key.tries_left, "tries_full": key.tries_full}
     if key.private is not None:
-        width = _RSA_BITS // 8  # hex digits of a prime
-        values |= {"p": f"{key.private.p:0{width}x}", "q": f"{key.private.q:0{width}x}"}
+        values |= _dump_private(key.private)
+    if key.private_ec is not None:
+        values["d"] = f"{key.private_ec.d:0{2 * COORDINATE}x}"
     return values
+
+
+def _dump_private(key: PrivateKey) -> dict[str, str]:
+    width = _RSA_BITS // 8  # hex digits of a prime
+    return {"p": f"{key.p:0{width}x}", "q": f"{key.q:0{width}x}"}
 
 
 def _dump_file(file: FileState) -> dict[str, object]:
@@ -98,6 +106,11 @@ def _dump_file(file: FileState) -> dict[str, object]:
 def _dump_objects(objects: Mapping[str, bytes]) -> str:
     """The data objects of an application; nothing for the many that have none."""
     return f',\n"objects": {json.dumps({name: value.hex() for name, value in objects.items()})}' if objects else ""
+
+
+def _dump_session_key(key: PrivateKey | None) -> str:
+    """The key of secure messaging; nothing for the applications that have none."""
+    return f',\n"session_key": {json.dumps(_dump_private(key))}' if key is not None else ""
 
 
 def load(text: bytes, spec: CardSpec, name: str) -> CardState:
@@ -188,7 +201,10 @@ def _applications(table: Table, spec: CardSpec) -> dict[str, ApplicationState]:
             one = table.table(name)
             files, keys = one.table("files"), one.table("keys")
             applications[name] = ApplicationState(
-                _files(files, spec[name]), _keys(keys, spec[name]), _objects(one, spec[name])
+                _files(files, spec[name]),
+                _keys(keys, spec[name]),
+                _objects(one, spec[name]),
+                _session_key(one, spec[name]),
             )
             for part in (files, keys, one):
                 part.done()
@@ -207,6 +223,17 @@ def _objects(table: Table, application: ApplicationSpec) -> Mapping[str, bytes]:
     found = {name: objects.hex(name, size=(0, _MAX_OCTETS)) for name in application.objects if objects.has(name)}
     objects.done()
     return found
+
+
+def _session_key(table: Table, application: ApplicationSpec) -> PrivateKey | None:
+    """None where there is none: in most applications, and in the files of earlier versions."""
+    secure = application.secure_messaging
+    if secure is None or not secure.key_file or not table.has("session_key"):
+        return None
+    one = table.table("session_key")
+    key = _private(one)
+    one.done()
+    return key
 
 
 def _file(table: Table, spec: FileSpec) -> FileState:
@@ -240,7 +267,7 @@ def _key(table: Table, spec: KeySpec) -> KeyState:
         if key.secret is None and left:
             raise table.error("a reference without a value has no tries")
     elif spec.kind is KeyKind.PRIVATE_KEY:
-        key = KeyState(private=_private(table))
+        key = KeyState(private_ec=_private_ec(table)) if table.has("d") else KeyState(private=_private(table))
     table.done()
     return key
 
@@ -273,3 +300,12 @@ def _private(table: Table) -> PrivateKey:
     except ValueError:
         raise table.error("p and q make no key") from None
     return PrivateKey(p, q)
+
+
+def _private_ec(table: Table) -> EcPrivateKey:
+    d = int.from_bytes(table.hex("d", size=(COORDINATE, COORDINATE)), "big")
+    try:
+        EcEngine(d)
+    except ValueError:
+        raise table.error("d makes no key") from None
+    return EcPrivateKey(d)

@@ -1,7 +1,8 @@
 """X.509 as 公的個人認証 writes it (jpki.md §1, §2): names, extension values, validity, and what is signed in the end.
 
 Structure, order, criticality and policies come from ``pki/data/profiles.toml``; names, addresses and keys from whoever
-calls. Everything is deterministic: the same inputs give the same bytes (RSASSA-PKCS1-v1_5 has no randomness).
+calls. Everything is deterministic: the same inputs give the same bytes (RSASSA-PKCS1-v1_5 has no randomness, ECDSA here
+takes its number from key and message: RFC 6979).
 """
 
 from __future__ import annotations
@@ -13,18 +14,21 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtensionOID, NameOID
 
 from kojin_card.errors import UsageError
-from kojin_card.pki.profile import Purpose, Store, load_profiles
+from kojin_card.pki.profile import Store, load_profiles
 from kojin_card.spec.wareki import to_wareki
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from cryptography.hazmat.primitives.asymmetric import rsa
-
     from kojin_card.pki.profile import CertificateProfile
+
+#: what holders and CAs may have here
+HolderKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+CaKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 JST = timezone(timedelta(hours=9), "JST")
 DAY_END = time(23, 59, 59)
@@ -154,7 +158,7 @@ class IssuingCa:
     subject: x509.Name
     alternative_name: x509.Name
     serial: int
-    key: rsa.RSAPrivateKey = field(repr=False)
+    key: CaKey = field(repr=False)
 
     def authority_key_identifier(self) -> x509.AuthorityKeyIdentifier:
         """keyIdentifier, authorityCertIssuer and authorityCertSerialNumber: all three (jpki.md §1.1)."""
@@ -175,15 +179,15 @@ class Template:
 
     subject: x509.Name = field(repr=False)
     issuer: x509.Name
-    public_key: rsa.RSAPublicKey
+    public_key: HolderKey
     serial: int
     not_before: datetime
     not_after: datetime = field(repr=False)
     extensions: tuple[tuple[x509.ExtensionType, bool], ...] = field(repr=False)
     hash_name: str
 
-    def sign(self, key: rsa.RSAPrivateKey) -> bytes:
-        """The certificate, DER, signed with ``key`` (RSASSA-PKCS1-v1_5)."""
+    def sign(self, key: CaKey) -> bytes:
+        """The certificate, DER, signed with ``key`` (RSASSA-PKCS1-v1_5 or ECDSA)."""
         builder = x509.CertificateBuilder(
             issuer_name=self.issuer,
             subject_name=self.subject,
@@ -194,13 +198,19 @@ class Template:
         )
         for value, critical in self.extensions:
             builder = builder.add_extension(value, critical)
-        return builder.sign(key, hash_algorithm(self.hash_name)).public_bytes(serialization.Encoding.DER)
+        signed = builder.sign(key, hash_algorithm(self.hash_name), ecdsa_deterministic=deterministic(key))
+        return signed.public_bytes(serialization.Encoding.DER)
+
+
+def deterministic(key: CaKey) -> bool | None:
+    """What the builders of ``cryptography`` want to be told of ECDSA, and of nothing else."""
+    return True if isinstance(key, ec.EllipticCurvePrivateKey) else None
 
 
 def end_entity(
-    purpose: Purpose,
+    profile: CertificateProfile,
     ca: IssuingCa,
-    public_key: rsa.RSAPublicKey,
+    public_key: HolderKey,
     *,
     subject: x509.Name,
     serial: int,
@@ -210,7 +220,7 @@ def end_entity(
     ocsp: str,
     person: CertifiedPerson | None = None,
 ) -> Template:
-    """A card holder's certificate in the profile of its purpose, extensions in the profile's order.
+    """A card holder's certificate in a profile, extensions in the profile's order.
 
     Args:
         partition: directoryName of the municipality's CRL.
@@ -219,7 +229,6 @@ def end_entity(
     Raises:
         UsageError: the key is not what the profile wants, or :meth:`CertifiedPerson.attributes` refuses.
     """
-    profile = load_profiles().profiles[purpose]
     check_key(profile, public_key)
     values: Mapping[str, Callable[[], x509.ExtensionType]] = {
         ExtensionOID.KEY_USAGE.dotted_string: lambda: key_usage(profile.key_usage),
@@ -268,14 +277,21 @@ def authority(ca: IssuingCa, validity: tuple[datetime, datetime], hash_name: str
     )
 
 
-def check_key(profile: CertificateProfile, public_key: rsa.RSAPublicKey) -> None:
+def check_key(profile: CertificateProfile, public_key: HolderKey) -> None:
     """Refuse a subject key that the profile does not allow.
 
     Raises:
         UsageError: so it is.
     """
     wanted = profile.key
-    if public_key.key_size != wanted.bits or public_key.public_numbers().e != wanted.exponent:
+    if wanted.algorithm == "ec":
+        if not isinstance(public_key, ec.EllipticCurvePublicKey) or not isinstance(public_key.curve, ec.SECP384R1):
+            raise UsageError("the profile wants a key on P-384")
+    elif (
+        not isinstance(public_key, rsa.RSAPublicKey)
+        or public_key.key_size != wanted.bits
+        or public_key.public_numbers().e != wanted.exponent
+    ):
         raise UsageError(f"the profile wants RSA-{wanted.bits} with exponent {wanted.exponent}")
 
 

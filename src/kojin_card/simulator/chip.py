@@ -1,8 +1,4 @@
-"""The chip: from the bytes of a command to the bytes of an answer. It answers everything, and never raises.
-
-One instruction of card.md §4 is not here and answers 6D00: ``80 AE`` (secure messaging, §4.7). A card without it stands
-for no real one in that respect.
-"""
+"""The chip: from the bytes of a command to the bytes of an answer. It answers everything, and never raises."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ from typing import TYPE_CHECKING
 from kojin_card.errors import DecodeError
 from kojin_card.iso7816.apdu import CommandApdu
 from kojin_card.iso7816.status import SW
-from kojin_card.simulator import authenticate, data, pin, read, select, sign
+from kojin_card.simulator import authenticate, data, pin, read, secure_messaging, select, sign
 from kojin_card.simulator.context import Answer, Context, Received
 from kojin_card.simulator.security import Refused, Security
 
@@ -23,7 +19,7 @@ if TYPE_CHECKING:
 
 _INTERINDUSTRY, _PROPRIETARY = 0x00, 0x80
 _CHANNEL, _SECURE = 0x03, 0x0C  # bits of the class
-_SELECT, _MANAGE_ATTRIBUTES = 0xA4, 0x8A
+_MANAGE_ATTRIBUTES = 0x8A
 _EXTENDED_MIN = 7
 
 
@@ -49,7 +45,7 @@ def _last_command(card: Context, _command: Received) -> Answer:
 def _commands() -> dict[tuple[int, int], Callable[[Context, Received], Answer]]:
     """Handlers by class and instruction."""
     return {
-        (_INTERINDUSTRY, _SELECT): select.select,
+        (_INTERINDUSTRY, 0xA4): select.select,
         (_INTERINDUSTRY, 0xB0): read.read_binary,
         (_INTERINDUSTRY, 0xB2): read.read_record,
         (_INTERINDUSTRY, 0x20): pin.verify,
@@ -58,6 +54,7 @@ def _commands() -> dict[tuple[int, int], Callable[[Context, Received], Answer]]:
         (_INTERINDUSTRY, 0x88): authenticate.internal_authenticate,
         (_INTERINDUSTRY, 0x82): authenticate.external_authenticate,
         (_PROPRIETARY, 0xA2): authenticate.terminal_certificate,
+        (_PROPRIETARY, 0xAE): secure_messaging.deliver_key,
         (_INTERINDUSTRY, 0x84): sign.get_challenge,
         (_PROPRIETARY, 0x2A): sign.perform_signature,
         (_PROPRIETARY, 0x32): pin.change_key,
@@ -98,30 +95,35 @@ class Chip:
             apdu = CommandApdu.decode(raw)
         except DecodeError:
             raise Refused(SW.WRONG_LENGTH) from None
-        _check_class(apdu.cla, apdu.ins)
-        handler = self._commands.get((apdu.cla, apdu.ins))
+        _check_class(apdu.cla)
+        command = Received(apdu, extended=len(raw) >= _EXTENDED_MIN and raw[4] == 0)
+        if apdu.cla & _SECURE:
+            return secure_messaging.unwrap(self._context, command, self._process)
+        return self._process(command)
+
+    def _process(self, command: Received) -> Answer:
+        """A command in clear."""
+        handler = self._commands.get((command.apdu.cla, command.apdu.ins))
         if handler is None:
             raise Refused(SW.INS_NOT_SUPPORTED)
-        return handler(self._context, Received(apdu, extended=len(raw) >= _EXTENDED_MIN and raw[4] == 0))
+        return handler(self._context, command)
 
 
-def _check_class(cla: int, ins: int) -> None:
-    """Classes 00 and 80 on the basic channel, in clear.
+def _check_class(cla: int) -> None:
+    """Classes 00 and 80 on the basic channel, and their forms for secure messaging.
 
     Raises:
-        Refused: 6E00 for other classes; 6881 for logical channels (card.md §4.9); for secure messaging without a
-            session 6987 (0C), 6882 (SELECT, and what no source knows), 69FC (08) (§4.7).
+        Refused: 6E00 for other classes; 6881 for logical channels (card.md §4.9); 6987 for secure messaging with a
+            checksum over the header (0C), which no session has (§4.7), and 6882 for a form that no source knows.
     """
     if cla & ~(_PROPRIETARY | _SECURE | _CHANNEL):
         raise Refused(SW.CLA_NOT_SUPPORTED)
     if cla & _CHANNEL:
         raise Refused(SW.CHANNEL_NOT_SUPPORTED)
     match cla & _SECURE:
-        case 0x00:
+        case 0x00 | 0x08:
             return
         case 0x0C:
             raise Refused(SW.SM_OBJECTS_MISSING)
-        case 0x08 if ins != _SELECT and not cla & _PROPRIETARY:
-            raise Refused(SW.NO_SM_SESSION)
         case _:
             raise Refused(SW.SM_NOT_SUPPORTED)

@@ -1,4 +1,4 @@
-"""The committed pool of worthless RSA keys (``fixtures/pki/keys.toml``) and the choice of a persona's keys from it.
+"""The committed pool of worthless keys (``fixtures/pki/keys.toml``) and the choice of a persona's keys from it.
 
 Generating RSA-2048 keys costs a second for a card; a pool makes cards cheap and the same each time. Whoever wants keys
 that are not in the repository asks for fresh ones.
@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from kojin_card.errors import SpecError, UsageError
 from kojin_card.resources import data_root
@@ -29,6 +29,7 @@ BITS = 2048
 FILE = "keys.toml"
 USES = ("ca", "cv-ca", "municipality", "persona", "licence")
 _PRIME = re.compile(r"[0-9a-f]{256}")
+_SCALAR = re.compile(r"[0-9a-f]{96}")
 _LABEL = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
@@ -56,12 +57,26 @@ class PooledKey:
         return numbers.private_key(unsafe_skip_rsa_key_validation=True)
 
 
+@dataclass(frozen=True, slots=True)
+class PooledEcKey:
+    """One key of the pool on P-384, for the next card and its CAs: its scalar."""
+
+    label: str
+    use: str
+    d: int = field(repr=False)
+
+    def private_key(self) -> ec.EllipticCurvePrivateKey:
+        """The key itself."""
+        return ec.derive_private_key(self.d, ec.SECP384R1())
+
+
 class KeyPool:
     """Keys by label, and keys for a persona. Keys are built when first asked for and then kept."""
 
-    def __init__(self, keys: Mapping[str, PooledKey], roles: tuple[str, ...]) -> None:
+    def __init__(self, keys: Mapping[str, PooledKey | PooledEcKey], roles: tuple[str, ...]) -> None:
         self._keys = dict(keys)
         self._built: dict[str, rsa.RSAPrivateKey] = {}
+        self._built_ec: dict[str, ec.EllipticCurvePrivateKey] = {}
         self.roles = roles
 
     @classmethod
@@ -80,33 +95,53 @@ class KeyPool:
         if top.take("schema", int) != 1:
             raise top.error("schema must be 1")
         roles = top.texts("roles")
-        keys: dict[str, PooledKey] = {}
+        keys: dict[str, PooledKey | PooledEcKey] = {}
         for table in top.tables("key", required=True):
             key = _key(table)
             unique(table, keys, key.label, key)
         top.done()
         if len(set(roles)) < len(roles):
             raise top.error("a role stands twice")
-        if sum(key.use == "persona" for key in keys.values()) < len(roles):
-            raise top.error("fewer persona keys than roles")
+        for kind in {type(key) for key in keys.values()} | {PooledKey}:
+            if sum(type(key) is kind and key.use == "persona" for key in keys.values()) < len(roles):
+                raise top.error("fewer persona keys than roles")
         return cls(keys, roles)
 
     @property
     def keys(self) -> tuple[PooledKey, ...]:
-        """All keys, in the order of the file."""
-        return tuple(self._keys.values())
+        """All RSA keys, in the order of the file."""
+        return tuple(key for key in self._keys.values() if isinstance(key, PooledKey))
+
+    @property
+    def ec_keys(self) -> tuple[PooledEcKey, ...]:
+        """All keys on P-384, in the order of the file."""
+        return tuple(key for key in self._keys.values() if isinstance(key, PooledEcKey))
 
     def key(self, label: str) -> rsa.RSAPrivateKey:
-        """The key called ``label``.
+        """The RSA key called ``label``.
 
         Raises:
             UsageError: the pool has none.
         """
         if label not in self._built:
-            if label not in self._keys:
+            pooled = self._keys.get(label)
+            if not isinstance(pooled, PooledKey):
                 raise UsageError("no such key in the pool", label=label)
-            self._built[label] = self._keys[label].private_key()
+            self._built[label] = pooled.private_key()
         return self._built[label]
+
+    def ec_key(self, label: str) -> ec.EllipticCurvePrivateKey:
+        """The key on P-384 called ``label``.
+
+        Raises:
+            UsageError: the pool has none.
+        """
+        if label not in self._built_ec:
+            pooled = self._keys.get(label)
+            if not isinstance(pooled, PooledEcKey):
+                raise UsageError("no such key in the pool", label=label)
+            self._built_ec[label] = pooled.private_key()
+        return self._built_ec[label]
 
     def __contains__(self, label: object) -> bool:
         return label in self._keys
@@ -115,7 +150,7 @@ class KeyPool:
         """What the key called ``label`` is reserved for (one of :data:`USES`), or None."""
         return self._keys[label].use if label in self._keys else None
 
-    def label_for(self, seed: str, role: str) -> str:
+    def label_for(self, seed: str, role: str, kind: type[PooledKey | PooledEcKey] = PooledKey) -> str:
         """Label of the key that the persona with that ``seed`` uses in that ``role``; a role never shares its key.
 
         Raises:
@@ -124,13 +159,13 @@ class KeyPool:
         if role not in self.roles:
             raise UsageError("no such role of a key", role=role)
         mine = sorted(
-            (key.label for key in self._keys.values() if key.use == "persona"),
+            (key.label for key in self._keys.values() if key.use == "persona" and type(key) is kind),
             key=lambda label: hashlib.sha256(f"{seed}\0{label}".encode()).digest(),
         )
         return mine[self.roles.index(role)]
 
     def for_persona(self, seed: str, role: str, *, fresh: bool = False) -> rsa.RSAPrivateKey:
-        """The persona's key for that role: from the pool by seed, or with ``fresh`` a new one nobody else has.
+        """The persona's RSA key for that role: from the pool by seed, or with ``fresh`` a new one nobody else has.
 
         Raises:
             UsageError: a role that the pool does not list.
@@ -138,15 +173,23 @@ class KeyPool:
         label = self.label_for(seed, role)
         return generate() if fresh else self.key(label)
 
+    def ec_for_persona(self, seed: str, role: str, *, fresh: bool = False) -> ec.EllipticCurvePrivateKey:
+        """The same for a card whose key of that role is on P-384."""
+        label = self.label_for(seed, role, PooledEcKey)
+        return generate_ec() if fresh else self.ec_key(label)
 
-def _key(table: Table) -> PooledKey:
+
+def _key(table: Table) -> PooledKey | PooledEcKey:
     label, use = table.take("label", str), table.take("use", str)
-    primes = table.take("p", str), table.take("q", str)
+    scalar = table.take("d", str) if table.has("d") else None
+    primes = ("", "") if scalar is not None else (table.take("p", str), table.take("q", str))
     table.done()
     if not _LABEL.fullmatch(label):
         raise table.error("label must be words of small letters and digits with hyphens between them")
     if use not in USES:
         raise table.error("use must be one of " + ", ".join(USES))
+    if scalar is not None:
+        return PooledEcKey(label, use, _scalar(table, scalar))
     if not all(_PRIME.fullmatch(prime) for prime in primes):
         raise table.error("p and q must be 128 bytes of lower-case hex")
     p, q = (int(prime, 16) for prime in primes)
@@ -155,6 +198,21 @@ def _key(table: Table) -> PooledKey:
     return PooledKey(label, use, p, q)
 
 
+def _scalar(table: Table, text: str) -> int:
+    if not _SCALAR.fullmatch(text):
+        raise table.error("d must be 48 bytes of lower-case hex")
+    try:
+        ec.derive_private_key(int(text, 16), ec.SECP384R1())
+    except ValueError:
+        raise table.error("d is no private key on P-384") from None
+    return int(text, 16)
+
+
 def generate() -> rsa.RSAPrivateKey:
     """A new RSA-2048 key from the system's randomness (about a quarter of a second)."""
     return rsa.generate_private_key(public_exponent=EXPONENT, key_size=BITS)
+
+
+def generate_ec() -> ec.EllipticCurvePrivateKey:
+    """A new key on P-384 from the system's randomness."""
+    return ec.generate_private_key(ec.SECP384R1())

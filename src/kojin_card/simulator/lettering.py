@@ -49,8 +49,7 @@ def text_png(text: str, font: Path) -> bytes:
         raise MissingExtra(
             "drawing texts needs Pillow (the extra images)",
             operation="draw a text",
-            missing_ja="Pillow（追加機能 images）",
-            missing_en="Pillow (the extra images)",
+            extra="images",
         ) from None
     if not 1 <= len(text) <= MAX_CHARACTERS:
         raise InputError("a text of the card's face has 1 to 400 characters", operation="draw a text")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from kojin_card.simulator.persona import Persona
     from kojin_card.simulator.state import CardState
-    from kojin_card.simulator.testpki import TestPki
+    from kojin_card.simulator.testpki import TestCa, TestPki
 
 _FILES: Mapping[Purpose, tuple[str, str]] = {
     Purpose.SIGNATURE: ("jpki", "sign_certificate"),
@@ -28,7 +28,8 @@ _FILES: Mapping[Purpose, tuple[str, str]] = {
 
 def revoked(who: Persona, state: CardState, purpose: Purpose, now: datetime) -> tuple[RevokedEntry, ...]:
     """The entries that the persona's revocations make for the certificate of that purpose, as far as they are due."""
-    serial = _serial(state, purpose)
+    certificate = _certificate(state, purpose)
+    serial = None if certificate is None else certificate.serial_number
     entries = (
         RevokedEntry(serial, state.issued_at + timedelta(days=one.days_after_issue), one.reason)
         for one in who.revocations
@@ -49,17 +50,28 @@ def revocation_lists(who: Persona, state: CardState, *, now: datetime, pki: Test
             who.municipality,
             this_update=now,
             revoked=revoked(who, state, purpose, now),
-            generation=pki.ca(purpose, state.issued_at).generation,
+            generation=_issuer(state, purpose, pki).generation,
         )
         for purpose in Purpose
     }
 
 
-def _serial(state: CardState, purpose: Purpose) -> int | None:
-    """発行の番号 of the card's certificate; None when the card has none."""
+def _issuer(state: CardState, purpose: Purpose, pki: TestPki) -> TestCa:
+    """The CA that the card's certificate names by its key; without a certificate the one that would have issued it."""
+    certificate = _certificate(state, purpose)
+    if certificate is not None:
+        pointer = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
+        for ca in pki.cas:
+            if ca.issuing.authority_key_identifier().key_identifier == pointer.key_identifier:
+                return ca
+    return pki.ca(purpose, state.issued_at)
+
+
+def _certificate(state: CardState, purpose: Purpose) -> x509.Certificate | None:
+    """The card's certificate; None when the card has none."""
     application, file = _FILES[purpose]
     content = state.applications[application].files.get(file) if application in state.applications else None
     layout = load_card_spec()[application].layout_of(file)
     if content is None or content.octets is None or layout is None:
         return None
-    return x509.load_der_x509_certificate(decode(layout, content.octets).octets("certificate")).serial_number
+    return x509.load_der_x509_certificate(decode(layout, content.octets).octets("certificate"))

@@ -14,7 +14,7 @@ from kojin_card.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kojin_card.pki.profile import Purpose
+    from kojin_card.pki.profile import CertificateProfile, Purpose
     from kojin_card.spec.model import Evidence
 
 _CHECK_WEIGHTS = (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)  # card.md §7
@@ -70,6 +70,8 @@ class Profile:
 
     Attributes:
         roles: for each private key, the role of the key pool that it is.
+        certificates: for each purpose, the id of the certificate profile (``pki/data/profiles.toml``) of this card;
+            its kind of key is that of the role of the same name.
         tries: counters of the secrets whose number of tries the specs do not know.
         applications: what it consists of; empty: every application that is not optional.
         variants: readings of the applet specs that it follows.
@@ -86,6 +88,7 @@ class Profile:
     tries: Mapping[Reference, int] = field(default_factory=dict)
     applications: tuple[str, ...] = ()
     variants: frozenset[str] = frozenset()
+    certificates: Mapping[Purpose, CertificateProfile] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

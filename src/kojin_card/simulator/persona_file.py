@@ -12,7 +12,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from kojin_card.errors import SpecError, UsageError
-from kojin_card.pki.profile import Purpose
+from kojin_card.pki.profile import Purpose, load_profiles
 from kojin_card.resources import data_root
 from kojin_card.simulator.persona import (
     Born,
@@ -31,6 +31,8 @@ from kojin_card.spec.strict import Table, parse_toml
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from importlib.resources.abc import Traversable
+
+    from kojin_card.pki.profile import CertificateProfile
 
 SCHEMA = 1
 FOLDER = "fixtures/personas"
@@ -168,10 +170,25 @@ def _profile(root: Traversable, name: str, *, depth: int = 0) -> Profile:
         tries={**(base.tries if base else {}), **_tries(top)},
         applications=head.texts("applications", base.applications if base else ()),
         variants=frozenset(head.texts("variants", ())) | (base.variants if base else frozenset()),
+        certificates=_certificates(top, base),
     )
     for table in filter(None, (head, roles, top)):
         table.done()
     return profile
+
+
+def _certificates(top: Table, base: Profile | None) -> dict[Purpose, CertificateProfile]:
+    """``[certificates]``: the profile of each purpose's certificate; where nothing is said the base's, or today's."""
+    known, named = load_profiles(), top.text_map("certificates") if top.has("certificates") else {}
+    if not named.keys() <= set(Purpose):
+        raise top.error("certificates has signature and authentication")
+    out = {} if base is None else dict(base.certificates)
+    try:
+        return {**{purpose: known.named(purpose) for purpose in Purpose}, **out} | {
+            Purpose(purpose): known.named(Purpose(purpose), name) for purpose, name in named.items()
+        }
+    except UsageError as bad:
+        raise top.error(f"certificates: {bad.message}") from None
 
 
 def _merged(

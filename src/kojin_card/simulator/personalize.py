@@ -14,24 +14,25 @@ from typing import TYPE_CHECKING
 from kojin_card.errors import SpecError, UsageError
 from kojin_card.pki.profile import Purpose
 from kojin_card.simulator import images, licence_record
+from kojin_card.simulator.cardkeys import CardKeys, mark
 from kojin_card.simulator.certificates import birthday_in
+from kojin_card.simulator.layout_values import length_of, typed
 from kojin_card.simulator.persona import Persona
 from kojin_card.simulator.persona_file import load_persona
-from kojin_card.simulator.state import ApplicationState, CardState, FileState, KeyState, Knobs, PrivateKey
+from kojin_card.simulator.state import ApplicationState, CardState, FileState, KeyState, Knobs
 from kojin_card.simulator.testpki import CertifiedPerson, TestPki
 from kojin_card.spec.codec import decode, digest_input, encode
 from kojin_card.spec.load import load_card_spec
-from kojin_card.spec.model import FieldType, KeyKind, Structure
+from kojin_card.spec.model import KeyKind, Structure
 from kojin_card.spec.wareki import yymmdd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cryptography.hazmat.primitives.asymmetric import rsa
-
     from kojin_card.simulator.persona import DeclaredFile, Profile, Reference
+    from kojin_card.simulator.state import PrivateKey
     from kojin_card.spec.codec import Value
-    from kojin_card.spec.model import ApplicationSpec, CardSpec, FieldSpec, FileSpec, KeySpec, LayoutSpec, SignatureSpec
+    from kojin_card.spec.model import ApplicationSpec, CardSpec, FileSpec, KeySpec, SignatureSpec
 
 JST = timezone(timedelta(hours=9), "JST")
 _RSA_2048 = 256
@@ -120,8 +121,7 @@ class _Issuer:
         profile = who.profile
         self.expiry = card_expiry(profile, self.birth, self.issued) if profile and not who.expiry else who.expiry
         self.signs = profile is not None and age(self.birth, self.issued) >= profile.validity.signature_age
-        self._fresh = fresh_keys
-        self._keys: dict[str, rsa.RSAPrivateKey] = {}
+        self._keys = CardKeys(pki.pool, who.seed, profile, fresh=fresh_keys)
         self._declared: dict[Reference, DeclaredFile] = {**(profile.files if profile else {}), **who.files}
 
     def applications(self) -> dict[str, ApplicationState]:
@@ -138,7 +138,7 @@ class _Issuer:
         if unknown := sorted(set(named) - self.spec.applications.keys()):
             raise SpecError("the specs have no such application", file=f"{who.id}.toml", table=unknown[0])
         return {
-            a.id: ApplicationState(self._files(a), self._keys_of(a), self._objects(a))
+            a.id: ApplicationState(self._files(a), self._keys_of(a), self._objects(a), self._session_key(a))
             for a in self.spec.applications.values()
             if (a.id in named if named else not a.optional)
         }
@@ -189,13 +189,12 @@ class _Issuer:
         role = self.who.profile.roles.get((application, key.id)) if self.who.profile is not None else None
         if role is None or (role == Purpose.SIGNATURE and not self.signs):
             return None
-        numbers = self._rsa(role).private_numbers()
-        return KeyState(private=PrivateKey(numbers.p, numbers.q))
+        return self._keys.state(role)
 
-    def _rsa(self, role: str) -> rsa.RSAPrivateKey:
-        if role not in self._keys:
-            self._keys[role] = self.pki.pool.for_persona(self.who.seed, role, fresh=self._fresh)
-        return self._keys[role]
+    def _session_key(self, application: ApplicationSpec) -> PrivateKey | None:
+        """The private half of what :meth:`_made` writes into the file of the public one."""
+        secure = application.secure_messaging
+        return self._keys.state("session").private if self.who.profile and secure and secure.key_file else None
 
     # --- files --------------------------------------------------------------------------------------------------------
 
@@ -254,10 +253,10 @@ class _Issuer:
         if self.who.profile is not None:
             values.update(self._made(application.id, file.id))
         if declared is not None and layout is not None:
-            values.update(_typed(layout, declared.values))
+            values.update(typed(layout, declared.values))
         if values and layout is not None:
             for name in self._sealed(application, file.id):
-                values.setdefault(name, bytes(_length(layout, name)))
+                values.setdefault(name, bytes(length_of(layout, name)))
         return values
 
     def _sealed(self, application: ApplicationSpec, file: str) -> list[str]:
@@ -386,9 +385,9 @@ class _Issuer:
             case "jpki", "auth_certificate":
                 return {"certificate": self._certificate(Purpose.AUTHENTICATION)}
             case "jpki", "sign_ca_certificate":
-                return {"certificate": self.pki.ca(Purpose.SIGNATURE, self.now).certificate}
+                return {"certificate": self._issuer(Purpose.SIGNATURE)}
             case "jpki", "auth_ca_certificate":
-                return {"certificate": self.pki.ca(Purpose.AUTHENTICATION, self.now).certificate}
+                return {"certificate": self._issuer(Purpose.AUTHENTICATION)}
             case "licence", _:
                 return licence_record.made(file, who, self.birth, self.issued, self.pki)
             case _:
@@ -403,7 +402,7 @@ class _Issuer:
         return "3" if self.knobs.sex_3 and self.who.sex not in _MALE_FEMALE else self.who.sex
 
     def _public(self, role: str) -> dict[str, Value]:
-        numbers = self._rsa(role).public_key().public_numbers()
+        numbers = self._keys.rsa(role).public_key().public_numbers()
         return {"exponent": numbers.e.to_bytes(3, "big"), "modulus": numbers.n.to_bytes(_RSA_2048, "big")}
 
     def _cv(self, certificate: bytes) -> dict[str, Value]:
@@ -441,6 +440,9 @@ class _Issuer:
         layout = self.spec["jpki"].layouts["certificate_availability"]
         return next(code for field in layout.fields for code, meaning in field.values.items() if meaning == wanted)
 
+    def _issuer(self, purpose: Purpose) -> bytes:
+        return self.pki.ca(purpose, self.now, self._keys.profile_id(purpose)).certificate
+
     def _certificate(self, purpose: Purpose) -> bytes:
         who = self.who
         person = CertifiedPerson(
@@ -451,9 +453,9 @@ class _Issuer:
             who.name_substitutes,
             who.address_substitutes,
         )
-        key = self._rsa(str(purpose)).public_key()
+        key = self._keys.holder(purpose)
         # Nobody keeps a register of serial numbers here: key and moment make one, so another issue has another number.
-        seed = f"{key.public_numbers().n:x}\0{self.now.timestamp():.0f}".encode()
+        seed = f"{mark(key)}\0{self.now.timestamp():.0f}".encode()
         serial = _SERIAL_BASE + int.from_bytes(hashlib.sha256(seed).digest()[:3], "big")
         return self.pki.issue(
             purpose,
@@ -463,34 +465,10 @@ class _Issuer:
             serial=serial,
             municipality=who.municipality,
             card_expiry=self.expiry,
+            profile=self._keys.profile_id(purpose),
         )
 
 
 def _own_signatures(application: ApplicationSpec) -> list[SignatureSpec]:
     """Signatures that the municipality's record key makes, the one that a CV certificate of the card certifies."""
     return [signature for signature in application.signatures.values() if signature.signer.startswith("file:")]
-
-
-def _field(layout: LayoutSpec, name: str) -> FieldSpec:
-    for field in layout.walk():
-        if field.name == name:
-            return field
-    raise SpecError("the layout has no such field", file="", table=f"{layout.id}.{name}")
-
-
-def _length(layout: LayoutSpec, name: str) -> int:
-    return _field(layout, name).length or 0
-
-
-def _typed(layout: LayoutSpec, values: Mapping[str, str | int]) -> dict[str, Value]:
-    """Declared values as the codec wants them: hex becomes bytes where the field is bytes."""
-    typed: dict[str, Value] = {}
-    for name, value in values.items():
-        if _field(layout, name).type is FieldType.BYTES and isinstance(value, str):
-            try:
-                typed[name] = bytes.fromhex(value)
-            except ValueError:
-                raise SpecError("a value must be hex", file="", table=f"{layout.id}.{name}") from None
-        else:
-            typed[name] = value
-    return typed

@@ -69,9 +69,17 @@ class RsaEngine:
         scheme = padding.PSS(padding.MGF1(hashes.SHA256()), _SALT)
         return self._key.sign(digest, scheme, Prehashed(hashes.SHA256()))
 
+    def decrypt_oaep(self, block: bytes) -> bytes:
+        """RSAES-OAEP with SHA-256, MGF1 with SHA-256 and an empty label.
+
+        Raises:
+            ValueError: not as long as the modulus, or nothing that was encrypted for this key that way.
+        """
+        return self._key.decrypt(block, padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None))
+
     @cached_property
     def _key(self) -> rsa.RSAPrivateKey:
-        """The key for ``cryptography``, which checks the primes (some 40 ms, so only for whoever wants PSS)."""
+        """The key for ``cryptography``, which checks the primes (some 40 ms, so only for whoever wants PSS or OAEP)."""
         return rsa.RSAPrivateNumbers(
             self._p,
             self._q,

@@ -7,7 +7,7 @@ before the comparison, so that no cut of the power can win one (ARCHITECTURE §8
 from __future__ import annotations
 
 import hmac
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from kojin_card.iso7816.status import SW
@@ -29,6 +29,14 @@ class Refused(Exception):
         super().__init__(f"{sw:04X}")
 
 
+@dataclass(slots=True)
+class Session:
+    """A session of secure messaging: its key, and the number of the next command in it (card.md §4.7)."""
+
+    key: bytes = field(repr=False)
+    counter: int = 1
+
+
 class Security:
     """Selection, verified keys and counters of one card.
 
@@ -38,6 +46,7 @@ class Security:
     Attributes:
         application: id of the current application, or None.
         ef: the current file or key, or None.
+        session: of secure messaging; it ends with the power and with each SELECT of an application (card.md §4.7).
     """
 
     def __init__(self, memory: Memory, power_on: str | None = None) -> None:
@@ -45,12 +54,14 @@ class Security:
         self.power_on = power_on
         self.application: str | None = power_on
         self.ef: FileSpec | KeySpec | None = None
+        self.session: Session | None = None
         self._verified: set[str] = set()
 
     def forget(self) -> None:
         """Reset or power loss: the application of power-on is current, no file, and nothing is verified."""
         self.application = self.power_on
         self.ef = None
+        self.session = None
         self._verified.clear()
 
     def select(self, application: str) -> None:
@@ -59,6 +70,7 @@ class Security:
             self._verified.clear()
         self.application = application
         self.ef = None
+        self.session = None
 
     def require(self, rule: Access | None) -> None:
         """The access decision; no rule means never.

@@ -66,6 +66,13 @@ class PrivateKey:
 
 
 @dataclass(frozen=True, slots=True)
+class EcPrivateKey:
+    """A private key on P-384 as its scalar: what a next card has instead of RSA keys for signatures (an assumption)."""
+
+    d: int = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class FileState:
     """The content of a working file.
 
@@ -86,22 +93,30 @@ class KeyState:
         secret: what VERIFY compares with; None for keys, and for a reference that has no value (it is blocked).
         tries_left: how many wrong values in a row are still compared.
         tries_full: what success restores.
-        private: the key that ``80 2A`` uses.
+        private: the key that ``80 2A`` uses, when it is RSA.
+        private_ec: the same when it is on P-384; a card has one or the other in a file.
     """
 
     secret: bytes | None = field(default=None, repr=False)
     tries_left: int = 0
     tries_full: int = 0
     private: PrivateKey | None = field(default=None, repr=False)
+    private_ec: EcPrivateKey | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class ApplicationState:
-    """Files, keys and data objects of one application, by the ids of its spec."""
+    """Files, keys and data objects of one application, by the ids of its spec.
+
+    Attributes:
+        session_key: the private half of the key that session keys are encrypted for (card.md §4.7). It has no file id
+            that anybody knows, so it is none of ``keys``; None: the card cannot do secure messaging.
+    """
 
     files: Mapping[str, FileState]
     keys: Mapping[str, KeyState]
     objects: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    session_key: PrivateKey | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

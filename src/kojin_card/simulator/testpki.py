@@ -6,8 +6,6 @@ Declared in ``fixtures/pki/simulator.toml``, with keys of ``fixtures/pki/keys.to
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
@@ -17,12 +15,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 
 from kojin_card.errors import SpecError, UsageError
-from kojin_card.pki.profile import Purpose, Store, load_profiles
+from kojin_card.pki.profile import Purpose, load_profiles
 from kojin_card.resources import data_root
 from kojin_card.simulator import certificates
 from kojin_card.simulator.certificates import CertifiedPerson, IssuingCa, Template
 from kojin_card.simulator.keypool import KeyPool
 from kojin_card.simulator.rsa_engine import RsaEngine, digest_info
+from kojin_card.simulator.testpki_anchors import anchors_toml
 from kojin_card.simulator.testpki_declaration import MAX_SERIAL, REASONS, Declaration, Municipality, load_declaration
 from kojin_card.spec.codec import decode, encode
 from kojin_card.spec.load import load_card_spec
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric import rsa
 
+    from kojin_card.pki.profile import CertificateProfile
+    from kojin_card.simulator.certificates import CaKey, HolderKey
     from kojin_card.simulator.testpki_declaration import CvApplication, DeclaredCa
     from kojin_card.spec.codec import Value
     from kojin_card.spec.model import LayoutSpec
@@ -61,6 +62,7 @@ class TestCa:
     """One generation of one purpose's CA.
 
     Attributes:
+        profile: id of the profile that it issues.
         certificate: the self-signed certificate, DER.
     """
 
@@ -72,11 +74,12 @@ class TestCa:
     serial: int
     not_before: datetime
     not_after: datetime
+    profile: str
     issuing: IssuingCa = field(repr=False)
     certificate: bytes = field(repr=False)
 
     @property
-    def key(self) -> rsa.RSAPrivateKey:
+    def key(self) -> CaKey:
         """The private key (worthless: it is in the repository)."""
         return self.issuing.key
 
@@ -119,15 +122,17 @@ class TestPki:
         """All CAs, in the order of the declaration."""
         return tuple(self._ca(row) for row in self.declaration.cas)
 
-    def ca(self, purpose: Purpose, at: datetime) -> TestCa:
-        """The CA that issues at ``at``: the newest generation valid then.
+    def ca(self, purpose: Purpose, at: datetime, profile: str | None = None) -> TestCa:
+        """The CA that issues at ``at`` in ``profile`` (today's when None): the newest generation valid then.
 
         Raises:
-            UsageError: no generation is valid at that time, or the time has no zone.
+            UsageError: no generation is valid at that time, or the time has no zone, or no such profile.
         """
-        moment = _aware(at)
+        moment, wanted = _aware(at), load_profiles().named(purpose, profile).id
         rows = [
-            row for row in self.declaration.cas if row.purpose == purpose and row.not_before <= moment <= row.not_after
+            row
+            for row in self.declaration.cas
+            if (row.purpose, row.profile) == (purpose, wanted) and row.not_before <= moment <= row.not_after
         ]
         if not rows:
             raise UsageError("no CA of the test PKI is valid at that time", purpose=str(purpose))
@@ -147,6 +152,7 @@ class TestPki:
     def _ca(self, row: DeclaredCa) -> TestCa:
         if row.label not in self._cas:
             names, unit = self.declaration.authority, self.declaration.units[row.purpose]
+            profile = load_profiles().named(row.purpose, row.profile)
             issuing = IssuingCa(
                 certificates.name(
                     ("C", names.country), ("O", names.organization), ("OU", unit.name), ("OU", names.operator)
@@ -155,38 +161,25 @@ class TestPki:
                     ("C", names.country), ("O", names.organization_ja), ("OU", unit.name_ja), ("OU", names.operator_ja)
                 ),
                 row.serial,
-                self.pool.key(row.key),
+                self._ca_key(row, profile),
             )
-            certificate = certificates.authority(
-                issuing, (row.not_before, row.not_after), load_profiles().profiles[row.purpose].hash
-            ).sign(issuing.key)
+            validity = row.not_before, row.not_after
+            certificate = certificates.authority(issuing, validity, profile.hash).sign(issuing.key)
             self._cas[row.label] = TestCa(
-                row.label, row.purpose, row.generation, row.serial, row.not_before, row.not_after, issuing, certificate
+                row.label, row.purpose, row.generation, row.serial, *validity, row.profile, issuing, certificate
             )
         return self._cas[row.label]
 
+    def _ca_key(self, row: DeclaredCa, profile: CertificateProfile) -> CaKey:
+        """A CA has a key of the kind that it certifies: the profiles have both signed by one algorithm."""
+        try:
+            return self.pool.ec_key(row.key) if profile.key.algorithm == "ec" else self.pool.key(row.key)
+        except UsageError:
+            raise SpecError("a CA whose key is not of its profile's kind", file=FILE, table=row.label) from None
+
     def anchors_toml(self) -> str:
         """The CAs as trust anchors, in the format of ``pki/data/trust/production.toml``."""
-        lines = [
-            '# The CAs of the test PKI as trust anchors of the store "simulator", never another: keys are public.\n'
-            "# Made by tools/make_key_pool.py anchors from simulator.toml and keys.toml; a test compares.\n"
-        ]
-        for ca in self.cas:
-            parsed = x509.load_der_x509_certificate(ca.certificate)
-            spki = parsed.public_key().public_bytes(
-                serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-            )
-            ski = x509.SubjectKeyIdentifier.from_public_key(ca.key.public_key()).digest
-            lines.append(
-                f'\n[[anchor]]\nname = "{ca.label}"\npurpose = "{ca.purpose}"\nhierarchy = "{Store.SIMULATOR}"\n'
-                f'generation = {ca.generation}\nsubject = "{ca.subject.rfc4514_string()}"\n'
-                f'subject_der = "{ca.subject.public_bytes().hex()}"\nserial = "{ca.serial:X}"\n'
-                f"not_before = {ca.not_before:%Y-%m-%dT%H:%M:%SZ}\nnot_after = {ca.not_after:%Y-%m-%dT%H:%M:%SZ}\n"
-                f'subject_key_identifier = "{ski.hex()}"\n'
-                f'sha256 = "{hashlib.sha256(ca.certificate).hexdigest()}"\n'
-                f'spki = "{base64.b64encode(spki).decode()}"\n'
-            )
-        return "".join(lines)
+        return anchors_toml(self.cas)
 
     # --- certificates of card holders ---------------------------------------------------------------------------------
 
@@ -194,13 +187,14 @@ class TestPki:
         self,
         purpose: Purpose,
         person: CertifiedPerson,
-        public_key: rsa.RSAPublicKey,
+        public_key: HolderKey,
         *,
         issued_at: datetime,
         serial: int,
         municipality: str,
         generation: int | None = None,
         card_expiry: date | None = None,
+        profile: str | None = None,
     ) -> bytes:
         """A holder's certificate, DER: 署名用 (jpki.md §1.2) or 利用者証明用 (§1.3), which uses the birthday only.
 
@@ -215,6 +209,7 @@ class TestPki:
             municipality=municipality,
             generation=generation,
             card_expiry=card_expiry,
+            profile=profile,
         )
         return template.sign(ca.key)
 
@@ -222,13 +217,14 @@ class TestPki:
         self,
         purpose: Purpose,
         person: CertifiedPerson,
-        public_key: rsa.RSAPublicKey,
+        public_key: HolderKey,
         *,
         issued_at: datetime,
         serial: int,
         municipality: str,
         generation: int | None = None,
         card_expiry: date | None = None,
+        profile: str | None = None,
     ) -> tuple[TestCa, Template]:
         """What is to be signed and by whom; tests change one thing of it with ``dataclasses.replace`` before they sign.
 
@@ -237,6 +233,7 @@ class TestPki:
             serial: 発行の番号; production's are three or four octets long.
             municipality: 市区町村コード, one of the declaration.
             generation: of the CA; the newest at ``issued_at`` when None.
+            profile: id of the certificate's profile; the CA's where ``generation`` names one, else today's when None.
             card_expiry: the card's last day, which no certificate on it outlives (jpki.md §1.1); None for no limit.
 
         Raises:
@@ -244,9 +241,11 @@ class TestPki:
                 :meth:`CertifiedPerson.attributes` refuses, or a certificate that would outlive its CA.
         """
         moment, place = _aware(issued_at), self.municipality(municipality)
-        ca = self.ca(purpose, moment) if generation is None else self.ca_of(purpose, generation)
-        years = load_profiles().profiles[purpose].years
-        last = certificates.not_after(person.birth_date, moment, years, card_expiry=card_expiry)
+        ca = self.ca(purpose, moment, profile) if generation is None else self.ca_of(purpose, generation)
+        how = load_profiles().named(purpose, ca.profile)
+        if profile not in (None, how.id):
+            raise UsageError("that CA issues another profile", ca=ca.label)
+        last = certificates.not_after(person.birth_date, moment, how.years, card_expiry=card_expiry)
         if not (ca.covers(moment) and moment < last and ca.covers(last)):
             raise UsageError(
                 "the certificate would not lie within its CA's validity, or end before it begins", ca=ca.label
@@ -260,7 +259,7 @@ class TestPki:
             subject = certificates.authentication_subject(moment, _serial(serial), window=window)
         names = self.declaration.authority
         return ca, certificates.end_entity(
-            purpose,
+            how,
             ca.issuing,
             public_key,
             subject=subject,
@@ -307,6 +306,7 @@ class TestPki:
         next_update: datetime | None = None,
         number: int | None = None,
         generation: int | None = None,
+        profile: str | None = None,
     ) -> bytes:
         """A municipality's CRL, DER: v2 with AKI, cRLNumber and a critical issuingDistributionPoint.
 
@@ -317,12 +317,13 @@ class TestPki:
             revoked: further entries; those of the declaration that are due by ``this_update`` are listed anyway.
             next_update: the declared validity later when None.
             number: seconds since the declared epoch when None.
+            profile: id of the profile whose CA lists; today's when None and no ``generation`` is named.
 
         Raises:
             UsageError: a serial twice, an unknown reason, times that contradict each other or the CA.
         """
         moment = _aware(this_update)
-        ca = self.ca(purpose, moment) if generation is None else self.ca_of(purpose, generation)
+        ca = self.ca(purpose, moment, profile) if generation is None else self.ca_of(purpose, generation)
         settings = self.declaration.crl
         end = moment + timedelta(hours=settings.validity_hours) if next_update is None else _aware(next_update)
         count = int((moment - settings.number_epoch).total_seconds()) if number is None else number
@@ -348,9 +349,9 @@ class TestPki:
             .add_extension(x509.CRLNumber(count), critical=False)
             .add_extension(scope, critical=True)
         )
-        return builder.sign(ca.key, certificates.hash_algorithm(load_profiles().profiles[purpose].hash)).public_bytes(
-            serialization.Encoding.DER
-        )
+        digest = certificates.hash_algorithm(load_profiles().named(purpose, ca.profile).hash)
+        signed = builder.sign(ca.key, digest, ecdsa_deterministic=certificates.deterministic(ca.key))
+        return signed.public_bytes(serialization.Encoding.DER)
 
     def _revoked(
         self, ca: TestCa, municipality: str, moment: datetime, further: Iterable[RevokedEntry]
@@ -415,7 +416,7 @@ class TestPki:
             UsageError: application or municipality is not declared, or the key is not RSA-2048.
         """
         key = self.record_key(municipality).public_key() if holder_public_key is None else holder_public_key
-        certificates.check_key(load_profiles().profiles[Purpose.SIGNATURE], key)
+        certificates.check_key(load_profiles().named(Purpose.SIGNATURE, None), key)
         holder = self.holder_key_id(application, municipality)
         return self._certify(self.cv_ca_key(application), self.cv_ca_key_id(application), key, holder)
 

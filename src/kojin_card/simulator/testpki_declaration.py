@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from kojin_card.errors import SpecError
-from kojin_card.pki.profile import Purpose
+from kojin_card.pki.profile import Purpose, Store, load_profiles
 from kojin_card.spec.strict import Table, parse_toml, unique
 
 if TYPE_CHECKING:
@@ -58,7 +58,11 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class DeclaredCa:
-    """One CA: a generation of a purpose, and the label of its key."""
+    """One CA: a generation of a purpose, and the label of its key.
+
+    Attributes:
+        profile: id of the certificate profile that it issues (``pki/data/profiles.toml``).
+    """
 
     label: str
     purpose: Purpose
@@ -67,6 +71,7 @@ class DeclaredCa:
     not_before: datetime
     not_after: datetime
     key: str
+    profile: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,14 +242,16 @@ def _cas(top: Table, key_use: Callable[[str], str | None]) -> tuple[DeclaredCa, 
     serials: dict[str, DeclaredCa] = {}
     keys: dict[str, DeclaredCa] = {}
     for table in top.tables("ca", required=True):
+        purpose = table.choice("purpose", Purpose)
         ca = DeclaredCa(
             _text(table, "label"),
-            table.choice("purpose", Purpose),
+            purpose,
             _number(table, "generation", 1, 99),
             _number(table, "serial", 1, MAX_SERIAL),
             _moment(table, "not_before"),
             _moment(table, "not_after"),
             _key(table, "key", "ca", key_use),
+            _profile(table, purpose),
         )
         table.done()
         if ca.not_before >= ca.not_after:
@@ -257,6 +264,15 @@ def _cas(top: Table, key_use: Callable[[str], str | None]) -> tuple[DeclaredCa, 
         if not any(ca.purpose is purpose for ca in labels.values()):
             raise top.error(f"no ca of purpose {purpose}")
     return tuple(labels.values())
+
+
+def _profile(table: Table, purpose: Purpose) -> str:
+    """The profile that a CA issues; today's of its purpose when nothing is said."""
+    here = [profile.id for profile in load_profiles().of(purpose, Store.SIMULATOR)]
+    name = table.take("profile", str, here[0])
+    if name not in here:
+        raise table.error("profile must be one of its purpose: " + ", ".join(here))
+    return name
 
 
 def _municipalities(top: Table, key_use: Callable[[str], str | None]) -> dict[str, Municipality]:

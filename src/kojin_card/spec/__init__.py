@@ -3,6 +3,7 @@
 from kojin_card.spec.access import Access
 from kojin_card.spec.codec import Record, decode, encode
 from kojin_card.spec.load import load_application, load_card_spec
+from kojin_card.spec.messaging import SecureMessagingSpec
 from kojin_card.spec.model import (
     ApplicationSpec,
     CardSpec,
@@ -47,6 +48,7 @@ __all__ = [
     "RecordSpec",
     "SchemeSpec",
     "SecretFormat",
+    "SecureMessagingSpec",
     "SignatureSpec",
     "Structure",
     "decode",

@@ -11,6 +11,7 @@ from kojin_card.errors import SpecError
 from kojin_card.resources import data_root
 from kojin_card.spec.access import Access
 from kojin_card.spec.layouts import load_layout
+from kojin_card.spec.messaging import SecureMessagingSpec
 from kojin_card.spec.model import (
     ApplicationSpec,
     CardSpec,
@@ -31,10 +32,10 @@ from kojin_card.spec.model import (
     SignatureSpec,
     Structure,
     Tries,
-    VariantSpec,
 )
 from kojin_card.spec.strict import Table, parse_toml, unique
 from kojin_card.spec.unset import load_unset, unset_problem
+from kojin_card.spec.variant import VariantSpec
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 _ID = re.compile(r"[a-z][a-z0-9_]*\Z")
 _CHARSETS = ("digits", "upper_alphanumeric")
+_KEY_ALGORITHMS = ("rsa", "ec")
 _WRAPS = ("none", "digest_info", "pss")
 
 
@@ -138,6 +140,9 @@ def load_application(text: str, file: str) -> ApplicationSpec:
         optional=head.take("optional", bool, False),
         locked_with=head.take("locked_with", str, ""),
         order=head.take("order", int, 100),
+        secure_messaging=_secure_messaging(top.table("secure_messaging"), files, layouts)
+        if top.has("secure_messaging")
+        else None,
     )
     head.done()
     top.done()
@@ -245,7 +250,12 @@ def _scheme(table: Table) -> SchemeSpec:
         minimum=minimum,
         maximum=maximum,
         evidence=evidence(table),
+        algorithm=table.take("algorithm", str, "rsa"),
     )
+    if scheme.algorithm not in _KEY_ALGORITHMS:
+        raise table.error(f"algorithm must be one of {', '.join(_KEY_ALGORITHMS)}")
+    if scheme.algorithm == "ec" and (scheme.hashes or scheme.wrap != "none"):
+        raise table.error("a scheme for ec signs the hash that it is given")
     if scheme.wrap not in _WRAPS:
         raise table.error(f"wrap must be one of {', '.join(_WRAPS)}")
     if not 0 <= minimum <= maximum <= 0xFFFF:
@@ -308,6 +318,22 @@ def _object(table: Table, layouts: dict[str, LayoutSpec]) -> ObjectSpec:
         raise table.error(f"no layout {spec.layout!r}")
     if spec.everywhere and not spec.read.always:
         raise table.error("an object that answers everywhere cannot ask for keys of its own application")
+    table.done()
+    return spec
+
+
+def _secure_messaging(table: Table, files: dict[str, FileSpec], layouts: dict[str, LayoutSpec]) -> SecureMessagingSpec:
+    refused = table.has("refused")
+    spec = SecureMessagingSpec(
+        key_file="" if refused else table.take("key_file", str),
+        after=Access() if refused else _rule(table, "after"),
+        refused=int.from_bytes(table.hex("refused", size=(2, 2)), "big") if refused else None,
+        evidence=evidence(table),
+    )
+    if not refused and not spec.after.keys:
+        raise table.error("after must name keys that are verified before")
+    if spec.key_file and not {"exponent", "modulus"} <= _fields_of(table, files, layouts, spec.key_file):
+        raise table.error("key_file must hold exponent and modulus")
     table.done()
     return spec
 
@@ -405,6 +431,8 @@ def _check(application: ApplicationSpec, head: Table) -> None:
     rules += [(o.id, o.read) for o in application.objects.values()]
     rules += [(k.id, k.use) for k in keys.values() if k.use is not None]
     rules += [(k.id, k.change.after) for k in keys.values() if k.change is not None]
+    if application.secure_messaging is not None:
+        rules.append(("secure_messaging", application.secure_messaging.after))
     for owner, rule in rules:
         for name in rule.keys:
             if name not in keys or keys[name].kind is not KeyKind.PIN:
@@ -430,6 +458,6 @@ def _check(application: ApplicationSpec, head: Table) -> None:
         raise head.error("two objects share a tag")
     if both := sorted(application.objects.keys() & (application.files.keys() | keys.keys())):
         raise head.error(f"the id {both[0]!r} stands twice")
-    p1s = [scheme.p1 for scheme in application.schemes.values()]
+    p1s = [(scheme.algorithm, scheme.p1) for scheme in application.schemes.values()]
     if len(set(p1s)) != len(p1s):
-        raise head.error("two schemes share a P1")
+        raise head.error("two schemes for one kind of key share a P1")

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from kojin_card.spec.access import Access
+    from kojin_card.spec.messaging import SecureMessagingSpec
     from kojin_card.spec.unset import Unset
+    from kojin_card.spec.variant import VariantSpec
 
 
 class EvidenceLevel(StrEnum):
@@ -173,8 +175,8 @@ class SchemeSpec:
     Attributes:
         p1: the parameter byte.
         hashes: the card hashes the input with SHA-256 first.
-        wrap: ``none`` (the bytes are padded as given), ``digest_info`` or ``pss``.
-        minimum, maximum: length of the input in bytes.
+        wrap: ``none`` (the bytes are padded as given, or signed as the hash they are), ``digest_info`` or ``pss``.
+        minimum, maximum: length of the input in bytes; ``algorithm``: its kind of key, ``rsa`` or ``ec``.
     """
 
     id: str
@@ -184,6 +186,7 @@ class SchemeSpec:
     minimum: int
     maximum: int
     evidence: Evidence
+    algorithm: str = "rsa"
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,27 +362,6 @@ class SignatureSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class VariantSpec:
-    """Another reading of an application: a kind of card that differs, or what a source says that was not followed.
-
-    Attributes:
-        aid: the name it is selected by instead; empty when that is the same.
-        read: other access rules, by file.
-        file_ids: other file ids, by file or key.
-        last_command: the last-command indicator (``80 FC``) answers.
-    """
-
-    id: str
-    name_en: str
-    name_ja: str
-    evidence: Evidence
-    aid: bytes = b""
-    read: Mapping[str, Access] = field(default_factory=dict)
-    file_ids: Mapping[str, bytes] = field(default_factory=dict)
-    last_command: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class ApplicationSpec:
     """One application of the card.
 
@@ -387,6 +369,7 @@ class ApplicationSpec:
         default_key: the key that ``80 2A`` uses with P2 = 00; empty when the application has none.
         power_on: current after reset.
         order: place among the applications when a prefix of the AID is selected (assumption).
+        secure_messaging: what it makes of ``80 AE``; None: nobody has tried.
         optional: not on every card: a persona names it.
         locked_with: the secret with which it is locked: while that is blocked, SELECT answers 6283.
         last_command: the last-command indicator (``80 FC``) answers here; only a variant says so.
@@ -414,6 +397,7 @@ class ApplicationSpec:
     locked_with: str = ""
     last_command: bool = False
     order: int = 100
+    secure_messaging: SecureMessagingSpec | None = None
 
     def by_file_id(self, file_id: bytes) -> FileSpec | KeySpec | None:
         """The file or key with that id."""

@@ -179,9 +179,18 @@ class Link:
         """Whether the command goes out in the extended form."""
         if not command.needs_extended:
             return False
-        if self._said is False and must:
-            raise UsageError("the connection carries short APDUs only", operation=operation)
+        if must:
+            self.require_extended(operation)
         return True
+
+    def require_extended(self, operation: str) -> None:
+        """Whether a command that needs the extended form can go out at all; nothing is sent.
+
+        Raises:
+            UsageError: the connection says it carries none.
+        """
+        if self._said is False:
+            raise UsageError("the connection carries short APDUs only", operation=operation)
 
     def _collect(self, request: Request, answer: ResponseApdu) -> ResponseApdu:
         """GET RESPONSE (ISO/IEC 7816-4 §11.7.1) until the card has no more."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kojin_card.errors import DecodeError
 from kojin_card.pki import der
-from kojin_card.pki.algorithms import DIGESTS, SIGNATURES, WEAK_DIGESTS
+from kojin_card.pki.algorithms import DIGESTS, SIGNATURES, WEAK_DIGESTS, digest_label
 from kojin_card.pki.certificate import Certificate
 from kojin_card.pki.profile import Purpose, load_profiles
 from kojin_card.pki.reuse import other_meaning
@@ -78,28 +78,28 @@ class Signing:
 
     def verdict(self, subject: str, evidence: Mapping[str, str]) -> Verdict:
         """The verdict on this signer."""
-        profile = load_profiles().profiles[Purpose.SIGNATURE]
         found: dict[str, str] = dict(evidence)
         try:
-            checks, certificate = self._checks(profile, found)
+            checks, certificate = self._checks(found)
         except DecodeError as bad:  # an attribute that is looked at and is malformed
             checks, certificate = [Check.failed("format.malformed", what=bad.message), self.coverage], None
         return self.task.verdict(subject, checks, REQUIRED, evidence=found, certificate=certificate)
 
-    def _checks(self, profile: CertificateProfile, evidence: dict[str, str]) -> tuple[list[Check], Certificate | None]:
+    def _checks(self, evidence: dict[str, str]) -> tuple[list[Check], Certificate | None]:
         claimed = self.signer.claimed_time()
         trusted_from: datetime | None = None
         if claimed is not None:
             evidence["claimed_signing_time"] = claimed.strftime("%Y-%m-%dT%H:%M:%SZ")
-        algorithms = self._algorithms(profile)
         named, certificate = self._certificate()
+        profile = self._profile(certificate)
+        algorithms = self._algorithms(profile)
         checks = [self._format(), self.coverage, named]
-        digest = self.content.sha256() if self.content is not None else None
+        digest = self.content.digest(profile.hash) if self.content is not None else None
         if algorithms is None and digest is not None:
-            checks.append(self._digest(digest))
+            checks.append(self._digest(profile, digest))
         if certificate is not None:
             if algorithms is None and digest is not None:
-                checks += self._signature(certificate, digest)
+                checks += self._signature(certificate, profile, digest)
             about, found = self.task.certificate_checks(certificate, Purpose.SIGNATURE)
             checks += about
             evidence.update(found)
@@ -122,6 +122,14 @@ class Signing:
             return Check.failed("format.ambiguous")
         identifier = "issuer and serial" if self.signer.key_id is None else "subject key identifier"
         return Check.passed(CheckId.FORMAT, identifier=identifier)
+
+    def _profile(self, certificate: Certificate | None) -> CertificateProfile:
+        """The profile that says which algorithms are right: the certificate's, and without one any that they suit."""
+        if certificate is not None:
+            return self.task.profile(certificate, Purpose.SIGNATURE)
+        here = load_profiles().of(Purpose.SIGNATURE, self.task.trust.store)
+        suited = [profile for profile in here if self._algorithms(profile) is None]
+        return (*suited, *load_profiles().of(Purpose.SIGNATURE))[0]
 
     def _algorithms(self, profile: CertificateProfile) -> Check | None:
         """A-24: None when everything that names an algorithm names the profile's; else why not."""
@@ -160,20 +168,20 @@ class Signing:
             return Check.failed("certificate.mismatch"), None
         return Check.passed(CheckId.CERTIFICATE, sha256=matching[0].sha256), matching[0]
 
-    def _digest(self, digest: bytes) -> Check:
+    def _digest(self, profile: CertificateProfile, digest: bytes) -> Check:
         said = self.signer.attributes.get(MESSAGE_DIGEST)
         if said is None:
             return Check.not_checked(CheckId.DIGEST)
         if der.single(said, der.OCTET_STRING).value != digest:
             return Check.failed("digest.mismatch")
-        return Check.passed(CheckId.DIGEST, algorithm="SHA-256")
+        return Check.passed(CheckId.DIGEST, algorithm=digest_label(profile.hash))
 
-    def _signature(self, certificate: Certificate, digest: bytes) -> list[Check]:
+    def _signature(self, certificate: Certificate, profile: CertificateProfile, digest: bytes) -> list[Check]:
         attributes = self.signer.signed_attributes
-        over = digest if attributes is None else hashlib.sha256(attributes).digest()
-        check = self.task.signature_check(certificate, self.signer.signature, over)
+        over = digest if attributes is None else hashlib.new(profile.hash, attributes).digest()
+        check = self.task.signature_check(certificate, profile, self.signer.signature, over)
         if attributes is None and check.state is CheckState.PASSED:
-            return [check, Check.passed(CheckId.DIGEST, algorithm="SHA-256", within="signature")]
+            return [check, Check.passed(CheckId.DIGEST, algorithm=digest_label(profile.hash), within="signature")]
         return [check]
 
 

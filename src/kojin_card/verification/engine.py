@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from kojin_card.errors import UsageError
 from kojin_card.pki import path
-from kojin_card.pki.algorithms import Outcome, acceptable_key, verify_sha256
+from kojin_card.pki.algorithms import Outcome, acceptable_key, method, verify
 from kojin_card.pki.profile import load_profiles
 from kojin_card.pki.revocation import RevocationAnswer, Unknown
 from kojin_card.verdict import Check, CheckId, CheckState, TimeBasis, Verdict
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from kojin_card.pki.certificate import Certificate
-    from kojin_card.pki.profile import Purpose
+    from kojin_card.pki.profile import CertificateProfile, Purpose
     from kojin_card.pki.revocation import RevocationSource
     from kojin_card.pki.trust import TrustAnchor, TrustStore
 
@@ -139,9 +139,9 @@ class Content:
         """Content in one piece."""
         return cls((data,))
 
-    def sha256(self) -> bytes:
-        """Its digest."""
-        digest = hashlib.sha256()
+    def digest(self, name: str) -> bytes:
+        """Its digest by the hash of that name (``hashlib``'s)."""
+        digest = hashlib.new(name)
         for piece in self.pieces:
             digest.update(piece)
         return digest.digest()
@@ -163,6 +163,11 @@ class Task:
 
     # --- the certificate ----------------------------------------------------------------------------------------------
 
+    def profile(self, certificate: Certificate, purpose: Purpose) -> CertificateProfile:
+        """The profile by which a certificate is judged for a purpose: which key, which digest, which policy."""
+        algorithm = certificate.key.algorithm
+        return load_profiles().select(purpose, self.trust.store, policies=certificate.policies, algorithm=algorithm)
+
     def certificate_checks(
         self, certificate: Certificate, purpose: Purpose, *, signed_after: datetime | None = None
     ) -> tuple[list[Check], dict[str, str]]:
@@ -171,7 +176,7 @@ class Task:
         What depends on a trusted issuer is not looked at without one: of a certificate that anybody could have made,
         nothing that it says is worth a word.
         """
-        profile = load_profiles().profiles[purpose]
+        profile = self.profile(certificate, purpose)
         evidence = {
             "certificate_serial": f"{certificate.serial:X}",
             "certificate_profile": profile.id,
@@ -213,13 +218,20 @@ class Task:
     # --- the signature ------------------------------------------------------------------------------------------------
 
     @staticmethod
-    def signature_check(certificate: Certificate, signature: bytes, digest: bytes) -> Check:
-        """Whether the certificate's key made this signature, in the one encoding; not checked with a refused key."""
-        if acceptable_key(certificate.key) is not None:
+    def signature_check(
+        certificate: Certificate, profile: CertificateProfile, signature: bytes, digest: bytes
+    ) -> Check:
+        """Whether the certificate's key made this signature, in the one encoding; not checked with a refused key.
+
+        Args:
+            digest: by the hash of the profile, whatever the signature says.
+        """
+        key, how = certificate.key, method(profile.key.algorithm, profile.hash)
+        if acceptable_key(key) is not None or key.algorithm != profile.key.algorithm or how is None:
             return Check.not_checked(CheckId.SIGNATURE)
-        outcome = verify_sha256(certificate.key, certificate.spki, signature, digest)
+        outcome = verify(key, certificate.spki, profile.hash, signature, digest)
         if outcome is Outcome.VALID:
-            return Check.passed(CheckId.SIGNATURE, algorithm="RSASSA-PKCS1-v1_5 SHA-256")
+            return Check.passed(CheckId.SIGNATURE, algorithm=how.label)
         return Check.failed("signature.encoding" if outcome is Outcome.ENCODING else "signature.invalid")
 
     # --- the verdict --------------------------------------------------------------------------------------------------

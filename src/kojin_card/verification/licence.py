@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from kojin_card.errors import DecodeError, InputError
-from kojin_card.pki.algorithms import EXPONENT, Outcome, PublicKey, read_public_key, verify_sha256
+from kojin_card.pki.algorithms import EXPONENT, Outcome, PublicKey, read_public_key, verify
 from kojin_card.pki.files import to_der
 from kojin_card.spec import decode, load_card_spec
 from kojin_card.spec.wareki import era_date
@@ -152,7 +152,7 @@ def _issuer_checks(covered: bytes, signature: bytes, issuer: LicenceIssuerKey | 
     known = Check.passed(
         CheckId.CERTIFICATE, key_sha256=issuer.sha256, source=issuer.source, chain="not judged: the caller vouches"
     )
-    outcome = verify_sha256(issuer.key, issuer.spki, signature, hashlib.sha256(covered).digest())
+    outcome = verify(issuer.key, issuer.spki, "sha256", signature, hashlib.sha256(covered).digest())
     if outcome is Outcome.VALID:
         return [known, Check.passed(CheckId.SIGNATURE, algorithm="RSASSA-PKCS1-v1_5 SHA-256")]
     return [known, Check.failed("signature.not_by_issuer", outcome=str(outcome))]

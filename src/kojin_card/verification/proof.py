@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kojin_card.authn import AuthenticationProof
 from kojin_card.errors import DecodeError
+from kojin_card.pki.algorithms import ecdsa_der, method
 from kojin_card.pki.certificate import Certificate
 from kojin_card.pki.profile import Purpose
 from kojin_card.verdict import Check, CheckId, CheckState
@@ -52,11 +53,34 @@ def judge(
         checks.append(Check.failed("certificate.malformed", what=bad.message))
         return task.verdict("proof", checks, REQUIRED, evidence=evidence)
     checks.append(Check.passed(CheckId.CERTIFICATE, sha256=certificate.sha256))
-    digest = hashlib.sha256(parsed.signing_input).digest()
-    checks.append(task.signature_check(certificate, parsed.signature, digest))
     # The nonce did not exist before iat, so the signature was made after it.
     about, found = task.certificate_checks(certificate, Purpose.AUTHENTICATION, signed_after=given.issued_at)
+    signature, unlike = _signature(task, certificate, parsed)
+    checks.append(signature)
+    if unlike is not None:
+        passed = CheckState.PASSED
+        about = [unlike if (check.id, check.state) == (unlike.id, passed) else check for check in about]
     return task.verdict("proof", checks + about, REQUIRED, evidence={**evidence, **found}, certificate=certificate)
+
+
+def _signature(task: Task, certificate: Certificate, proof: AuthenticationProof) -> tuple[Check, Check | None]:
+    """The check of the signature; and why ``alg`` is not the one of the certificate's profile, if it is not.
+
+    The certificate alone decides by which algorithm the signature is verified: ``alg`` must agree and chooses nothing.
+    """
+    profile = task.profile(certificate, Purpose.AUTHENTICATION)
+    how = method(profile.key.algorithm, profile.hash)
+    if how is None or proof.algorithm != how.jws:
+        unlike = Check.failed("algorithms.disagree", alg=proof.algorithm, key=certificate.key.algorithm)
+        return Check.not_checked(CheckId.SIGNATURE), unlike
+    value = proof.signature
+    if profile.key.algorithm == "ec":  # RFC 7518 §3.4: r and s one after the other
+        try:
+            value = ecdsa_der(value)
+        except DecodeError:
+            return Check.failed("signature.invalid"), None
+    digest = hashlib.new(profile.hash, proof.signing_input).digest()
+    return task.signature_check(certificate, profile, value, digest), None
 
 
 def _challenge(

@@ -148,7 +148,8 @@ class Verifier:
         received_at: datetime | None = None,
         disclose: bool = False,
     ) -> Verdict:
-        """Judge a bare RSASSA-PKCS1-v1_5 SHA-256 signature over ``content`` by ``certificate`` (DER or PEM).
+        """Judge a bare signature over ``content`` by ``certificate`` (DER or PEM), as its profile makes them:
+        RSASSA-PKCS1-v1_5 with SHA-256, or for the next card the DER of ECDSA with SHA-384.
 
         Content that is the signed attributes of a CMS or PDF signature, or what a card signs for an authentication, is
         ``format.ambiguous``: the signature may have been made for that.
@@ -161,10 +162,11 @@ class Verifier:
         parsed = _parse(certificate)
         if isinstance(parsed, Check):
             return task.verdict("raw", [form, parsed], _RAW_CHECKS, evidence=evidence)
+        profile = task.profile(parsed, purpose)
         checks = [
             form,
             Check.passed(CheckId.CERTIFICATE, sha256=parsed.sha256),
-            task.signature_check(parsed, bytes(signature), hashlib.sha256(content).digest()),
+            task.signature_check(parsed, profile, bytes(signature), hashlib.new(profile.hash, content).digest()),
         ]
         about, found = task.certificate_checks(parsed, purpose)
         return task.verdict("raw", checks + about, _RAW_CHECKS, evidence={**evidence, **found}, certificate=parsed)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kojin_card.cli import places
+from kojin_card.cli.explain import with_key
 from kojin_card.cli.files import MAX_SMALL_BYTES, read_input
 from kojin_card.cli.framework import KojinGroup, argument, command, option, output_options, secret_options
 from kojin_card.cli.judged import answer_verdicts
@@ -100,7 +101,13 @@ def challenge(
         session.console.json_line(made.to_json())
 
 
-@command("auth.respond", argument("challenge", metavar="CHALLENGE"), *output_options(), *secret_options())
+@command(
+    "auth.respond",
+    argument("challenge", metavar="CHALLENGE"),
+    *output_options(),
+    *secret_options(),
+    plan=lambda given: with_key("auth").writing(given["output"]),
+)
 def respond(session: Session, challenge: str, output: str, force: bool, secrets: str | None, last_try: bool) -> None:
     """Sign a challenge with the authentication key, after the holder was shown what it is for."""
     from kojin_card.authn import Challenge

@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kojin_card.cli.explain import Plan, only, plan, read, verify
 from kojin_card.cli.framework import KojinGroup, argument, command, option, output_options, secret_options
 from kojin_card.cli.judging import Judging, judging_options, trust_store
 from kojin_card.cli.render import Fields, Heading, Line
+from kojin_card.cli.secret_sources import GivenSecrets
 from kojin_card.cli.wording import moment, utc
+from kojin_card.errors import AccessDenied, SecretUnavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kojin_card.cli.session import Session
     from kojin_card.pki.certificate import Certificate
     from kojin_card.verdict import Verdict
@@ -30,15 +35,45 @@ def _role() -> click.Argument:
 
 
 def read_certificate(session: Session, role: str, secrets: str | None, *, last_try: bool) -> bytes:
-    """A certificate of the card, DER; the signature certificate after its password."""
-    source = session.secret(secrets, "sign-password") if role == "sign" else None
-    card = session.card()
-    if source is not None:
-        return card.jpki.signer(source, reserve=0 if last_try else 1).certificate
-    return card.jpki.certificate("auth" if role == "auth" else "auth-ca" if role == "auth-ca" else "sign-ca")
+    """A certificate of the card, DER: the signature certificate after its password, the authentication certificate
+    after its PIN where the card wants one (a smartphone does, card.md §8)."""
+    reserve = 0 if last_try else 1
+    if role == "sign":
+        password = session.secret(secrets, "sign-password")
+        return session.card().jpki.signer(password, reserve=reserve).certificate
+    jpki = session.card().jpki
+    if role != "auth":
+        return jpki.certificate("auth-ca" if role == "auth-ca" else "sign-ca")
+    try:
+        return jpki.certificate("auth")
+    except AccessDenied:
+        session.say("say.cert.pin_wanted")
+    source = session.secrets(secrets)
+    if isinstance(source, GivenSecrets) and not source.has("auth-pin"):
+        raise SecretUnavailable(operation="read jpki/auth_certificate", secret="auth-pin")  # no other PIN stands in
+    return jpki.auth_signer(source.at_hand("auth-pin"), reserve=reserve).certificate
 
 
-@command("cert.show", _role(), option("--disclose", is_flag=True, help="disclose"), *secret_options())
+def _plan(given: Mapping[str, Any]) -> Plan:
+    """A certificate, after its secret where it has one."""
+    match given["role"]:
+        case "sign":
+            return plan(
+                verify("jpki/sign_password"),
+                only("blocked", read("jpki/certificate_availability")),
+                read("jpki/sign_certificate"),
+            )
+        case "auth":
+            return plan(
+                only("asked_for", verify("jpki/auth_pin")),
+                only("blocked", read("jpki/certificate_availability")),
+                read("jpki/auth_certificate"),
+            )
+        case authority:
+            return plan(read(f"jpki/{authority.replace('-', '_')}_certificate"))
+
+
+@command("cert.show", _role(), option("--disclose", is_flag=True, help="disclose"), *secret_options(), plan=_plan)
 def show(session: Session, role: str, disclose: bool, secrets: str | None, last_try: bool) -> None:
     """Subject, issuer, serial, validity, fingerprint; the four items of ``sign`` only with ``--disclose``."""
     from kojin_card.pki import names
@@ -94,6 +129,7 @@ def _holder(session: Session, certificate: Certificate, value: dict[str, Any]) -
     option("--der", is_flag=True, help="der"),
     *output_options(),
     *secret_options(),
+    plan=lambda given: _plan(given).writing(given["output"], private=given["role"] in ("auth", "sign")),
 )
 def export(
     session: Session, role: str, der: bool, output: str, force: bool, secrets: str | None, last_try: bool
@@ -116,7 +152,7 @@ def pem(certificate: bytes) -> bytes:
     return b"\n".join([b"-----BEGIN CERTIFICATE-----", *lines, b"-----END CERTIFICATE-----", b""])
 
 
-@command("cert.status", _role(), *judging_options(), *secret_options())
+@command("cert.status", _role(), *judging_options(), *secret_options(), plan=_plan)
 def status(session: Session, role: str, secrets: str | None, last_try: bool, **options: Any) -> int:
     """Whether the certificate is one of the store's CAs, in its profile, valid and not revoked."""
     from kojin_card.cli.judged import answer_verdicts

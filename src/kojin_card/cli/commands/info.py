@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kojin_card.cli.explain import plan, read
 from kojin_card.cli.framework import command
 from kojin_card.cli.render import Fields, Heading
 from kojin_card.cli.wording import day
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
     from kojin_card.cli.session import Session
 
 
-@command("info")
+@command(
+    "info",
+    plan=plan(read("jpki/token_information", "jpki/certificate_availability", "common/card_information")),
+)
 def info(session: Session) -> None:
     """Kind, serial, municipality, expiry, certificates present."""
     card = session.card()

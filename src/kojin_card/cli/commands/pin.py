@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from kojin_card.cli.explain import Plan, look_at_all, only, plan, read
+from kojin_card.cli.explain import change as replace
 from kojin_card.cli.framework import KojinGroup, argument, command, secret_options
-from kojin_card.cli.render import Block, Heading, Line, Role, Table
+from kojin_card.cli.next_steps import what_next
+from kojin_card.cli.render import Block, Fields, Heading, Line, Role, Table
 from kojin_card.errors import NotOnCard, SecretFormatError, SecretUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from kojin_card.card import Card, ChangeableSecret
     from kojin_card.channel import PinStatus
+    from kojin_card.cli.console import Console
     from kojin_card.cli.secret_sources import PromptedSecrets
     from kojin_card.cli.session import Session
     from kojin_card.secret import Secret
+    from kojin_card.spec import ApplicationSpec
 
 pin = KojinGroup("pin", {"status": "commands.pin:status", "change": "commands.pin:change"})
 
@@ -27,6 +32,16 @@ _CHANGEABLE: Mapping[str, tuple[ChangeableSecret, str]] = {
     "auth": ("auth", "auth-pin"),
     "text": ("input-support", "pin"),
     "registry": ("registry", "registry-pin"),
+}
+
+_HOLDERS = frozenset(secret for _, secret in _CHANGEABLE.values())
+
+#: word of the command line -> where it stands on the card
+_PLACES: Mapping[str, tuple[str, ...]] = {
+    "sign": ("jpki/sign_password",),
+    "auth": ("jpki/auth_pin",),
+    "text": ("input_support/pin",),
+    "registry": ("common/resident_registry_pin", "juki/resident_registry_pin"),
 }
 
 
@@ -48,7 +63,12 @@ _ROLES = {"blocked": Role.BAD, "one_left": Role.BAD, "used": Role.UNSURE, "absen
 _SYMBOLS = {"blocked": "fail", "one_left": "unknown", "used": "unknown", "absent": "none", "not_counted": "unknown"}
 
 
-@command("pin.status")
+def _plan(given: Mapping[str, Any]) -> Plan:
+    del given
+    return plan(look_at_all(), only("blocked", read("jpki/certificate_availability")))
+
+
+@command("pin.status", plan=_plan)
 def status(session: Session) -> None:
     """Each secret with its tries left and what that means."""
     card = session.card()
@@ -56,6 +76,7 @@ def status(session: Session) -> None:
     signs = _signs(card) if any(one.blocked for one in found) else True
     text, console = session.console.text, session.console
     states = [_state(one, signs=signs) for one in found]
+    steps = [what_next(one, state, console) for one, state in zip(found, states, strict=True)]
     value = {
         "card": card.description,
         "secrets": [
@@ -63,34 +84,59 @@ def status(session: Session) -> None:
                 "application": one.application,
                 "key": one.key,
                 "secret": one.secret,
-                "name": one.name_ja if session.lang == "ja" else one.name_en,
+                "name": _name(one, session.lang),
                 "state": state,
                 "tries_left": one.tries_left,
                 "tries": one.tries,
+                "next": step,
             }
-            for one, state in zip(found, states, strict=True)
+            for one, state, step in zip(found, states, steps, strict=True)
         ],
     }
+    labels = _labels(found, console)
     rows = [
         (
-            one.name_ja if session.lang == "ja" else one.name_en,
+            label,
             "-" if one.tries_left is None else f"{one.tries_left} / {'?' if one.tries is None else one.tries}",
             f"{console.symbol(_SYMBOLS.get(state, 'pass'))} {text(f'say.tries.{state}')}",
         )
-        for one, state in zip(found, states, strict=True)
+        for one, state, label in zip(found, states, labels, strict=True)
     ]
     header = [text("say.tries.secret"), text("say.tries.left"), text("say.tries.meaning")]
     blocks: list[Block] = [
         Heading(text("say.tries.title")),
         Table(header, rows, [_ROLES.get(state, Role.PLAIN) for state in states]),
     ]
-    advised = {  # the police, not the municipality, unlock the licence
-        "blocked_licence" if state == "blocked" and one.application == "licence" else state
-        for one, state in zip(found, states, strict=True)
-    }
-    advice = [state for state in ("blocked", "blocked_licence", "one_left", "used") if state in advised]
-    blocks += [Line(text(f"say.tries.advice_{state}")) for state in advice]
+    todo = [
+        (label, step, _ROLES.get(state, Role.PLAIN))
+        for one, state, step, label in zip(found, states, steps, labels, strict=True)
+        if state != "ready" or one.tries is None
+    ]
+    if todo:
+        blocks += [Heading(text("say.tries.next")), Fields(todo)]
+    if all(state == "blocked" for one, state in zip(found, states, strict=True) if one.secret in _HOLDERS):
+        blocks.append(Line(text("say.tries.face_card")))
+    if len(todo) < len(rows):
+        blocks.append(Line(text("say.tries.all_ready")))
     session.answer("pin-status", value, blocks)
+
+
+def _name(named: PinStatus | ApplicationSpec, lang: str) -> str:
+    return named.name_ja if lang == "ja" else named.name_en
+
+
+def _labels(found: Sequence[PinStatus], console: Console) -> list[str]:
+    """Names, with the application where two secrets have the same."""
+    from kojin_card.spec import load_card_spec
+
+    applications = load_card_spec().applications
+    names = [_name(one, console.lang) for one in found]
+    return [
+        console.text("say.tries.of", name=name, application=_name(applications[one.application], console.lang))
+        if names.count(name) > 1
+        else name
+        for one, name in zip(found, names, strict=True)
+    ]
 
 
 def _signs(card: Card) -> bool:
@@ -130,6 +176,7 @@ class _AskedTwice:
     "pin.change",
     argument("which", metavar="sign|auth|text|registry", type=click.Choice(list(_CHANGEABLE))),
     *secret_options(),
+    plan=lambda given: plan(replace(*_PLACES[given["which"]])),
 )
 def change(session: Session, which: str, secrets: str | None, last_try: bool) -> None:
     """Replace one of the four secrets that the holder may change; the form of both values is checked first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kojin_card.cli.exits import exit_of_indication
+from kojin_card.cli.explain import only, plan, read, verify
 from kojin_card.cli.files import read_input
 from kojin_card.cli.framework import command, option, secret_options
 from kojin_card.cli.render import Block, Fields, Heading, Line, Role
@@ -34,6 +35,11 @@ _GENUINE = {
     option("-o", "--output", metavar="FILE", help="output_photo"),
     option("--force", is_flag=True, help="force"),
     *secret_options(),
+    plan=lambda given: plan(
+        read("licence/pin_setting"),
+        only("pin_set", verify("licence/pin")),
+        read("licence/licence_information", "licence/signature"),
+    ).writing(given["output"], private=True),
 )
 def licence(
     session: Session, issuer_key: str | None, output: str | None, force: bool, secrets: str | None, last_try: bool

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kojin_card.cli.commands.read import begins_with_pin, of_input_support
 from kojin_card.cli.framework import command, option, secret_options
 from kojin_card.cli.render import Fields, Heading, Line, Role
 from kojin_card.errors import UsageError
@@ -19,15 +20,18 @@ if TYPE_CHECKING:
     "read.my-number",
     option("--duty", metavar="TEXT", required=True, help="duty"),
     option("--by", type=click.Choice(["pin", "code-a"]), help="opened_by_a"),
+    option("--secure-messaging", is_flag=True, help="secure_messaging"),
     option("--reveal", is_flag=True, help="reveal_number"),
     option("-o", "--output", metavar="FILE", help="output_number"),
     option("--force", is_flag=True, help="force"),
     *secret_options(),
+    plan=lambda given: of_input_support(given, "code-a", "my_number").writing(given["output"], private=True),
 )
 def my_number(
     session: Session,
     duty: str,
     by: str | None,
+    secure_messaging: bool,
     reveal: bool,
     output: str | None,
     force: bool,
@@ -44,9 +48,13 @@ def my_number(
         session.check_output(output, force=force)
     source = session.secrets(secrets)
     by = by or ("code-a" if _only_code_a(source) else "pin")
+    if secure_messaging:
+        begins_with_pin(by)
     given: Any = {by.replace("-", "_"): source.at_hand(by)}
     reserve = 0 if last_try else 1
-    number = session.card().input_support.read_my_number(**given, duty=stated, reserve=reserve)
+    number = session.card().input_support.read_my_number(
+        **given, duty=stated, reserve=reserve, secure_messaging=secure_messaging
+    )
     shown = number.reveal() if reveal else number.masked()
     if output is not None:
         session.write(output, f"{number.reveal()}\n".encode("ascii"), force=force, private=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kojin_card.cli.explain import with_key
 from kojin_card.cli.files import MAX_SMALL_BYTES, read_input
 from kojin_card.cli.framework import KojinGroup, argument, command, option, output_options, secret_options
 from kojin_card.errors import InputError, UsageError
@@ -63,6 +64,7 @@ def _name_in(file: str) -> str:
     argument("in", metavar="IN"),
     option("--key", type=click.Choice(["sign", "auth"]), default="sign", help="key", show_default=True),
     *_common,
+    plan=lambda given: with_key(given["key"]).writing(given["output"]),
 )
 def sign_raw(
     session: Session, key: str, output: str, force: bool, secrets: str | None, last_try: bool, **given: str
@@ -86,6 +88,7 @@ def sign_raw(
     option("--signing-time", is_flag=True, help="signing_time"),
     option("--include-issuer", is_flag=True, help="include_issuer"),
     *_common,
+    plan=lambda given: with_key("sign", issuer=given["include_issuer"]).writing(given["output"]),
 )
 def sign_cms(
     session: Session,
@@ -122,6 +125,7 @@ def sign_cms(
     option("--name-file", metavar="FILE", help="name_file"),
     option("--field", metavar="NAME", help="field"),
     *_common,
+    plan=lambda given: with_key("sign").writing(given["output"]),
 )
 def sign_pdf(
     session: Session,

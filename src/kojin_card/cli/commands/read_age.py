@@ -1,0 +1,51 @@
+"""``read age``: has the holder reached an age? Yes or no; the birth date is not told."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kojin_card.cli.explain import plan, read, verify
+from kojin_card.cli.framework import command, option, secret_options
+from kojin_card.cli.printed import birth_code
+from kojin_card.cli.render import Line
+from kojin_card.cli.wording import JST
+
+if TYPE_CHECKING:
+    from kojin_card.cli.session import Session
+
+_OLDEST = 150  # what kojin_card.applications.Age takes
+
+
+class Day(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.2
+    """A day, ISO 8601: ``2026-11-24``."""
+
+    name = "DATE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            self.fail("a day: 2026-11-24", param, ctx)
+
+
+@command(
+    "read.age",
+    option("--at-least", metavar="YEARS", type=click.IntRange(0, _OLDEST), required=True, help="at_least"),
+    option("--on", metavar="DATE", type=Day(), help="on"),
+    *secret_options(),
+    plan=plan(verify("card_face/birth_code"), read("card_face/age")),
+)
+def age(session: Session, at_least: int, on: date | None, secrets: str | None, last_try: bool) -> None:
+    """Yes or no. Both are answers, so both end with exit code 0."""
+    source = birth_code(session.secrets(secrets))
+    on = on or session.now().astimezone(JST).date()
+    answer = session.card().card_face.read_age(source, reserve=0 if last_try else 1).is_at_least(at_least, on)
+    value = {"at_least": at_least, "on": on.isoformat(), "answer": answer, "authentic": "unchecked"}
+    session.answer("age", value, [Line(session.console.text(f"say.age.{'yes' if answer else 'no'}"))])
+    if not session.settings.json:
+        session.say("say.four.unchecked")

@@ -1,0 +1,212 @@
+"""``read face``: what is printed on the card, as images and a few words; 個人番号 only when it is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kojin_card.cli import pictures
+from kojin_card.cli.explain import keys_of, plan, verify
+from kojin_card.cli.explain import read as read_steps
+from kojin_card.cli.file_set import FileSet
+from kojin_card.cli.framework import command, option, secret_options
+from kojin_card.cli.printed import code_b
+from kojin_card.cli.render import Fields, Heading, Line, Role
+from kojin_card.cli.wording import day, sex
+from kojin_card.errors import DecodeError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kojin_card.applications import Face
+    from kojin_card.cli.explain import Plan
+    from kojin_card.cli.secret_sources import Secrets
+    from kojin_card.cli.session import Session
+
+_OPERATION = "read card_face/face"
+_PHOTO, _PHOTO_PNG, _MY_NUMBER = "photo.jp2", "photo.png", "my-number.png"
+#: every name that this command ever gives a file in its folder
+NAMES = ("name.png", "address.png", "security-code.png", _PHOTO, _PHOTO_PNG, _MY_NUMBER)
+
+
+def _way(by: str | None, *, my_number: bool) -> str | None:
+    """What opens the face; 照合番号A opens the image of 個人番号 and so everything else too.
+
+    Raises:
+        UsageError: 照合番号B, and the image that it does not open.
+    """
+    if not my_number:
+        return by
+    if by == "code-b":
+        raise UsageError("--my-number-image is opened by the verification number A only", operation=_OPERATION)
+    return "code-a"
+
+
+def _plan(given: Mapping[str, Any]) -> Plan:
+    way = _way(given["by"], my_number=given["my_number_image"])
+    number = read_steps("card_face/my_number_image") if given["my_number_image"] else ()
+    made = plan(
+        verify(*(f"card_face/{key}" for key in keys_of(way, "code-b", "code-a"))),
+        read_steps("card_face/face"),
+        number,
+    )
+    folder = given["output"]
+    if folder is not None:
+        photo = [_PHOTO, *([_PHOTO_PNG] if pictures.available() else [])]
+        names = ["name.png", "address.png", "security-code.png", *photo, *([_MY_NUMBER] if number else [])]
+        made = made.writing(*(str(folder / name) for name in names), private=True)
+    others = (given["sheet"], given["html"])
+    return made.writing(*(str(path) for path in others if path is not None), private=True)
+
+
+@command(
+    "read.face",
+    option("--by", type=click.Choice(["code-b", "code-a"]), help="opened_by_face"),
+    option("-o", "--output", metavar="FOLDER", type=click.Path(path_type=Path), help="output_face"),
+    option("--sheet", metavar="FILE", type=click.Path(path_type=Path), help="sheet"),
+    option("--html", metavar="FILE", type=click.Path(path_type=Path), help="html"),
+    option("--my-number-image", is_flag=True, help="my_number_image"),
+    option("--duty", metavar="TEXT", help="duty_image"),
+    option("--force", is_flag=True, help="force_set"),
+    *secret_options(),
+    plan=_plan,
+)
+def face(
+    session: Session,
+    by: str | None,
+    output: Path | None,
+    sheet: Path | None,
+    html: Path | None,
+    my_number_image: bool,
+    duty: str | None,
+    force: bool,
+    secrets: str | None,
+    last_try: bool,
+) -> None:
+    """The card's face after 照合番号B or A; images into a folder, onto a sheet, into a page."""
+    way = _way(by, my_number=my_number_image)
+    stated = _duty(duty, output, my_number=my_number_image)
+    results = FileSet(output, NAMES, [path for path in (sheet, html) if path is not None], force=force)
+    results.check()
+    if sheet is not None or html is not None:
+        pictures.need()
+    source = session.secrets(secrets)
+    way = way or ("code-a" if _only_code_a(source) else "code-b")
+    number: Any = source.at_hand("code-a") if way == "code-a" else code_b(session, source)
+    driver, reserve = session.card().card_face, 0 if last_try else 1
+    found = driver.read_face(**{way.replace("-", "_"): number}, reserve=reserve)
+    own = None if stated is None else driver.read_my_number_image(number, duty=stated, reserve=reserve).png
+    contents: dict[Path, bytes] = {}
+    if output is not None:
+        contents |= {output / name: data for name, data in _images(session, found, own).items()}
+    if sheet is not None or html is not None:
+        shown = _shown(found)
+        if sheet is not None:
+            contents[sheet] = pictures.contact_sheet([(name.upper(), png) for name, png in shown.items()])
+        if html is not None:
+            contents[html] = _page(session, found, shown)
+    if contents:
+        results.write(contents)
+    _answer(session, found, way, stated, [str(path) for path in contents])
+
+
+def _duty(duty: str | None, output: Path | None, *, my_number: bool) -> str | None:
+    """The duty for which the image of 個人番号 is read; None when it is not.
+
+    Raises:
+        UsageError: one of the two without the other, or nowhere to put the image.
+    """
+    from kojin_card.applications.my_number import stated_duty
+
+    if not my_number:
+        if duty is not None:
+            raise UsageError("--duty belongs to --my-number-image", operation=_OPERATION)
+        return None
+    if output is None:
+        raise UsageError("--my-number-image needs a folder: -o", operation=_OPERATION)
+    return stated_duty(duty or "", "read card_face/my_number_image")
+
+
+def _only_code_a(source: Secrets) -> bool:
+    """Whether the secrets that were given say by themselves which way is meant."""
+    from kojin_card.cli.secret_sources import GivenSecrets
+
+    if not isinstance(source, GivenSecrets) or source.has("code-b") or source.has("birth-date"):
+        return False
+    return source.has("code-a")
+
+
+def _images(session: Session, found: Face, own: bytes | None) -> dict[str, bytes]:
+    """File names and contents: what the card gave, and the photo once more for those who cannot show JPEG 2000."""
+    images = {
+        "name.png": found.name_png,
+        "address.png": found.address_png,
+        "security-code.png": found.security_code_png,
+    }
+    if found.photo is not None:
+        images[_PHOTO] = found.photo
+        if pictures.available():
+            try:
+                images[_PHOTO_PNG] = pictures.as_png(found.photo, "JPEG2000")
+            except DecodeError:  # the photo as the card has it is still there
+                session.say("say.face.photo_not_shown")
+    if own is not None:
+        images[_MY_NUMBER] = own
+    return images
+
+
+def _shown(found: Face) -> dict[str, bytes]:
+    """The images for a sheet or a page, encoded anew. 個人番号 is never among them."""
+    shown = {"name": pictures.as_png(found.name_png, "PNG"), "address": pictures.as_png(found.address_png, "PNG")}
+    if found.photo is not None:
+        shown["photo"] = pictures.as_png(found.photo, "JPEG2000")
+    return {**shown, "security-code": pictures.as_png(found.security_code_png, "PNG")}
+
+
+def _rows(session: Session, found: Face) -> list[tuple[str, str]]:
+    text, lang = session.console.text, session.lang
+    return [
+        (text("say.four.birth_date"), day(found.birth_date, lang, found.birth_date_text)),
+        (text("say.four.sex"), sex(found.sex, lang)),
+        (text("say.info.expiry"), day(found.expiry, lang)),
+    ]
+
+
+def _page(session: Session, found: Face, shown: Mapping[str, bytes]) -> bytes:
+    from kojin_card.cli.card_view import card_page
+
+    text = session.console.text
+    return card_page(
+        lang=session.lang,
+        title=text("say.face.title"),
+        zoom=text("say.face.zoom"),
+        images=[(name, text(f"say.face.{name}"), png) for name, png in shown.items()],
+        rows=_rows(session, found),
+        notes=[text("say.four.unchecked"), text("say.face.unsigned")],
+    )
+
+
+def _answer(session: Session, found: Face, way: str, duty: str | None, files: list[str]) -> None:
+    text = session.console.text
+    value = {
+        "birth_date": None if found.birth_date is None else found.birth_date.isoformat(),
+        "birth_date_text": found.birth_date_text,
+        "sex": str(found.sex),
+        "expiry": found.expiry.isoformat(),
+        "has_photo": found.photo is not None,
+        "files": files,
+        "duty": duty,
+        "opened_with": way,
+        "authentic": "unchecked",
+    }
+    rows = _rows(session, found)
+    rows.append(
+        (text("say.face.photo"), text("say.info.present" if found.photo is not None else "say.info.not_present"))
+    )
+    if duty is not None:
+        rows.append((text("say.number.duty"), duty))
+    rows += [(text("say.face.file"), name) for name in files]
+    notes = [Line(text("say.four.unchecked"), Role.UNSURE), Line(text("say.face.unsigned"), Role.UNSURE)]
+    session.answer("face", value, [Heading(text("say.face.title")), Fields(rows), *notes])

@@ -1,0 +1,287 @@
+"""``--explain``: what a command would open on the card, and with which key, said before anything is opened.
+
+A command names the ids of the specs that it touches, in order, beside its options::
+
+    @command("read.age", ..., plan=plan(verify("card_face/birth_code"), read("card_face/age")))
+
+or, where its options decide, with a function: ``plan=lambda given: plan(...)`` (``given``: the parsed options). Names,
+rules, secrets and tries are looked up in the specs. A test runs every command and holds its plan against what was sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from kojin_card.cli.render import Fields, Heading, Line, Role
+
+if TYPE_CHECKING:
+    from kojin_card.cli.console import Console
+    from kojin_card.cli.render import Block
+    from kojin_card.cli.session import Session
+    from kojin_card.spec import Access, CardSpec
+
+
+class Action(StrEnum):
+    """What is done to a file, an object or a key of the card."""
+
+    LOOK = "look"
+    VERIFY = "verify"
+    CHANGE = "change"
+    READ = "read"
+    USE = "use"
+    SECURE = "secure"
+
+
+#: the first words of the operations (see ``Exchange.operation``) that an action stands for; SELECT goes without saying
+OPERATIONS: Mapping[Action, tuple[str, ...]] = {
+    Action.LOOK: ("tries",),
+    Action.VERIFY: ("tries", "verify"),
+    Action.CHANGE: ("tries", "verify", "change"),
+    Action.READ: ("read", "get"),
+    Action.USE: ("sign", "authenticate with"),
+    Action.SECURE: ("read",),  # and then "secure messaging with" the application
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that a command does.
+
+    Attributes:
+        places: ``application/id`` of the specs; of several one is taken.
+        when: ``explain.when.<...>``: the only case in which it is done; empty: always.
+    """
+
+    action: Action
+    places: tuple[str, ...]
+    when: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Something that the command leaves on the disk.
+
+    Attributes:
+        private: for its owner alone (mode 0600).
+    """
+
+    file: str
+    private: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a command does, in order, and what it writes."""
+
+    steps: tuple[Step, ...]
+    files: tuple[Written, ...] = ()
+
+    def writing(self, *files: str | None, private: bool = False) -> Plan:
+        """The same plan with results that go to these files (None and ``-`` are none)."""
+        named = tuple(Written(file, private) for file in files if file not in (None, "-") and file is not None)
+        return replace(self, files=(*self.files, *named))
+
+
+PlanSource = Plan | Callable[[Mapping[str, Any]], Plan]
+
+
+def plan(*steps: Step | tuple[Step, ...]) -> Plan:
+    """A plan of these steps."""
+    return Plan(tuple(one for step in steps for one in ((step,) if isinstance(step, Step) else step)))
+
+
+def look(*places: str) -> tuple[Step, ...]:
+    """Look at the tries of each of these secrets."""
+    return tuple(Step(Action.LOOK, (place,)) for place in places)
+
+
+def look_at_all() -> tuple[Step, ...]:
+    """Look at the tries of every secret that the specs know."""
+    from kojin_card.spec import KeyKind, load_card_spec
+
+    return tuple(
+        Step(Action.LOOK, (f"{app.id}/{key.id}",), "there" if app.optional else "")
+        for app in load_card_spec().applications.values()
+        for key in app.keys.values()
+        if key.kind is KeyKind.PIN
+    )
+
+
+def verify(*places: str) -> Step:
+    """Look at the tries of a secret (of several: of the one that is given) and verify it."""
+    return Step(Action.VERIFY, places)
+
+
+def change(*places: str) -> tuple[Step, ...]:
+    """Verify a secret and replace it, in each of these places."""
+    return tuple(Step(Action.CHANGE, (place,)) for place in places)
+
+
+def read(*places: str) -> tuple[Step, ...]:
+    """Read each of these files or data objects."""
+    return tuple(Step(Action.READ, (place,)) for place in places)
+
+
+def use(place: str) -> Step:
+    """Let the card compute with a key."""
+    return Step(Action.USE, (place,))
+
+
+def secure(wanted: bool, key_file: str) -> tuple[Step, ...]:
+    """Begin secure messaging with the key in that file, where it is ``wanted``."""
+    return (Step(Action.SECURE, (key_file,)),) if wanted else ()
+
+
+def only(when: str, *steps: Step | tuple[Step, ...]) -> tuple[Step, ...]:
+    """These steps, done only in the case ``explain.when.<when>``."""
+    return tuple(replace(step, when=when) for step in plan(*steps).steps)
+
+
+def keys_of(by: str | None, *ways: str) -> tuple[str, ...]:
+    """The keys that ``--by`` means: the one that was named, or any of ``ways`` where the secrets decide."""
+    return tuple(way.replace("-", "_") for way in ways if by in (way, None))
+
+
+def with_key(role: str, *, issuer: bool = False) -> Plan:
+    """Sign with a key of 公的個人認証AP: its secret, its certificate (and its issuer's), the key."""
+    secret = "auth_pin" if role == "auth" else "sign_password"
+    certificates = [f"jpki/{role}_certificate", *([f"jpki/{role}_ca_certificate"] if issuer else [])]
+    return plan(
+        verify(f"jpki/{secret}"),
+        only("blocked", read("jpki/certificate_availability")),
+        read(*certificates),
+        use(f"jpki/{role}_key"),
+    )
+
+
+# --- saying it --------------------------------------------------------------------------------------------------------
+
+
+def explain(session: Session, command: str, source: PlanSource, given: Mapping[str, Any]) -> None:
+    """Say what the command would do. No card is opened, no secret asked for, no file touched."""
+    from kojin_card.spec import load_card_spec
+
+    found = source(given) if callable(source) else source
+    shown = any(step.action in (Action.VERIFY, Action.CHANGE) for step in found.steps)
+    if shown and given.get("secrets") is None and session.settings.simulator is None:
+        named = only("prompt", read("common/card_information"))  # Session._card_name
+        found = replace(found, steps=(*named, *found.steps))
+    spec, console = load_card_spec(), session.console
+    effects = _effects(found, given)
+    value = {
+        "command": command.replace(".", " "),
+        "steps": [
+            {
+                "action": str(step.action),
+                "one_of": [_described(place, spec, console) for place in step.places],
+                "when": _when(step, console) or None,
+            }
+            for step in found.steps
+        ],
+        "may_spend_tries": effects[0],
+        "writes_to_card": effects[1],
+        "files": [{"file": one.file, "private": one.private} for one in found.files],
+    }
+    session.answer("explained", value, _blocks(str(value["command"]), found, effects, spec, console))
+
+
+def _described(place: str, spec: CardSpec, console: Console) -> dict[str, Any]:
+    """A file, a data object or a key by the specs."""
+    app, _, name = place.partition("/")
+    application = spec[app]
+    thing = application.files.get(name) or application.objects.get(name) or application.keys[name]
+    rule = getattr(thing, "read", None) or getattr(thing, "use", None)
+    tries = getattr(thing, "tries", None)
+    return {
+        "application": app,
+        "application_name": _name(application, console),
+        "id": name,
+        "name": _name(thing, console),
+        "rule": None if rule is None else str(rule),
+        "rule_words": None if rule is None else _rule(rule, app, spec, console),
+        "secret": getattr(thing, "secret", "") or None,
+        "tries": None if tries is None else tries.count,
+    }
+
+
+def _name(thing: Any, console: Console) -> str:
+    found: str = thing.name_ja if console.lang == "ja" else thing.name_en
+    return found
+
+
+def _rule(rule: Access, app: str, spec: CardSpec, console: Console) -> str:
+    """An access rule in words, keys by their names."""
+    text = console.text
+    if rule.always:
+        return text("explain.rule.always")
+    if not rule.alternatives:
+        return text("explain.rule.never")
+    both, either = text("explain.rule.and"), text("explain.rule.or")
+    alternatives = [both.join(_term(term, app, spec, console) for term in sorted(terms)) for terms in rule.alternatives]
+    return text("explain.rule.after", keys=either.join(alternatives))
+
+
+def _term(term: str, app: str, spec: CardSpec, console: Console) -> str:
+    kind, _, name = term.partition(":")
+    return _name(spec[app].keys[name], console) if kind == "key" else console.text(f"explain.rule.role_{name}")
+
+
+def _when(step: Step, console: Console) -> str:
+    return console.text(f"explain.when.{step.when}") if step.when else ""
+
+
+def _effects(found: Plan, given: Mapping[str, Any]) -> tuple[bool, bool, str]:
+    """Whether tries can be spent, whether the card is written to, and what is said of tries."""
+    shown = any(step.action in (Action.VERIFY, Action.CHANGE) for step in found.steps)
+    words = ("may_spend_last" if given.get("last_try") else "may_spend") if shown else "spends_none"
+    return shown, any(step.action is Action.CHANGE for step in found.steps), words
+
+
+def _blocks(
+    command: str, found: Plan, effects: tuple[bool, bool, str], spec: CardSpec, console: Console
+) -> list[Block]:
+    text = console.text
+    _, writes, spends = effects
+    blocks: list[Block] = [
+        Heading(text("explain.title", command=command)),
+        Line(text("explain.nothing_opened"), Role.FAINT),
+    ]
+    number = 0
+    for app, steps in groupby(found.steps, lambda step: step.places[0].partition("/")[0]):
+        rows = []
+        for step in steps:
+            number += 1
+            rows.append((f"{number}. {text(f'explain.action.{step.action}')}", _sentence(step, spec, console)))
+        blocks += [Heading(f"{_name(spec[app], console)} ({app})"), Fields(rows)]
+    files = [text("explain.private", file=one.file) if one.private else one.file for one in found.files]
+    blocks += [
+        Heading(text("explain.effects")),
+        Fields(
+            [
+                (text("explain.tries"), text(f"explain.{spends}")),
+                (text("explain.card"), text("explain.writes_card" if writes else "explain.writes_nothing")),
+                (text("explain.files"), text("explain.comma").join(files) if files else text("explain.no_files")),
+            ]
+        ),
+    ]
+    return blocks
+
+
+def _sentence(step: Step, spec: CardSpec, console: Console) -> str:
+    """What a step is done to, by which rule, in which case."""
+    text = console.text
+    described = [_described(place, spec, console) for place in step.places]
+    words = text("explain.rule.or").join(_thing(one, step.action, console) for one in described)
+    return text("explain.only", words=words, when=_when(step, console)) if step.when else words
+
+
+def _thing(one: Mapping[str, Any], action: Action, console: Console) -> str:
+    text = console.text
+    if action in (Action.READ, Action.USE, Action.SECURE):
+        return text("explain.thing", name=one["name"], rule=one["rule_words"])
+    tries = text("explain.tries_unknown") if one["tries"] is None else text("explain.tries_of", tries=one["tries"])
+    return text("explain.secret", name=one["name"], secret=one["secret"], tries=tries)

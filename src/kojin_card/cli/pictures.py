@@ -1,0 +1,127 @@
+"""Images from a card, decoded and drawn with Pillow (the ``images`` extra): the only place that does.
+
+What a card gives is hostile: only PNG and JPEG 2000 are looked at, the size in the header is bounded before a pixel is
+decoded, and whatever goes wrong inside Pillow is one typed error. What leaves here was encoded here.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Literal
+
+from kojin_card.errors import DecodeError, MissingExtra
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PIL.Image import Image
+
+Format = Literal["PNG", "JPEG2000"]
+
+MAX_PIXELS = 4_000_000
+_SOC_SIZ = b"\xff\x4f\xff\x51"
+_FIELDS = ((8, 4), (12, 4), (40, 2))  # Xsiz, Ysiz, Csiz behind it
+_OPERATION = "decode an image"
+_MARGIN, _GAP, _LABEL, _SCALE_TO = 24, 16, 18, 480
+
+
+def available() -> bool:
+    """Whether the extra is installed."""
+    return find_spec("PIL") is not None
+
+
+def need() -> None:
+    """Refuse before any work is done.
+
+    Raises:
+        MissingExtra: Pillow is not installed.
+    """
+    if not available():
+        raise MissingExtra("pictures need Pillow", operation=_OPERATION, extra="images")
+
+
+def as_png(data: bytes, form: Format) -> bytes:
+    """The image, decoded and encoded anew as greyscale PNG without anything beside its pixels.
+
+    Raises:
+        MissingExtra: Pillow is not installed.
+        DecodeError: not an image of that format, too many pixels, or damaged.
+    """
+    return _png(_decoded(data, form))
+
+
+def contact_sheet(images: Sequence[tuple[str, bytes]]) -> bytes:
+    """Images (PNG) below each other, each under its label (ASCII), on white: one PNG.
+
+    Raises:
+        MissingExtra, DecodeError: as :func:`as_png`; also when all of them together are too large.
+    """
+    need()
+    from PIL import Image, ImageDraw
+
+    shown = [(label, _enlarged(_decoded(data, "PNG"))) for label, data in images]
+    across = 2 * _MARGIN + max((image.width for _, image in shown), default=0)
+    down = 2 * _MARGIN + sum(image.height + _LABEL + _GAP for _, image in shown)
+    if across * down > MAX_PIXELS:
+        raise DecodeError("an image with too many pixels", operation=_OPERATION)
+    sheet = Image.new("L", (across, down), 255)
+    draw = ImageDraw.Draw(sheet)
+    top = _MARGIN
+    for label, image in shown:
+        draw.text((_MARGIN, top), label, fill=96)
+        sheet.paste(image, (_MARGIN, top + _LABEL))
+        top += _LABEL + image.height + _GAP
+    return _png(sheet)
+
+
+def _decoded(data: bytes, form: Format) -> Image:
+    """A greyscale image; see :func:`as_png`."""
+    need()
+    from PIL import Image
+
+    problem = "not an image of the format that it should have, or damaged"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # a warning of a decompression bomb is one
+            with Image.open(io.BytesIO(data), formats=(form,)) as found:
+                across, down = found.size
+                inside = _codestream_pixels(data) if form == "JPEG2000" else 0
+                if max(across * down, inside) > MAX_PIXELS:
+                    problem = "an image with too many pixels"
+                else:
+                    found.load()
+                    image = found.convert("L")
+                    image.info.clear()  # texts and profiles would be saved again
+                    return image
+    except Exception as bad:  # Pillow's decoders raise many kinds; none of their words leaves here
+        problem = "an image with too many pixels" if isinstance(bad, MemoryError) else problem
+    raise DecodeError(problem, operation=_OPERATION)
+
+
+def _codestream_pixels(data: bytes) -> int:
+    """What the codestreams of a JPEG 2000 say of their size (ISO/IEC 15444-1 §A.5.1: Xsiz, Ysiz, and the components,
+    of which four count as one pixel), beside what the file says."""
+    most, at = 0, data.find(_SOC_SIZ)
+    while at >= 0:
+        across, down, components = (
+            int.from_bytes(data[at + start : at + start + size], "big") for start, size in _FIELDS
+        )
+        most = max(most, across * down * ((components + 3) // 4))
+        at = data.find(_SOC_SIZ, at + 1)
+    return most
+
+
+def _enlarged(image: Image) -> Image:
+    """A small image by whole steps, so that its pixels stay square."""
+    from PIL import Image as Pillow
+
+    times = max(1, _SCALE_TO // max(image.width, image.height, 1))
+    return image.resize((image.width * times, image.height * times), Pillow.Resampling.NEAREST)
+
+
+def _png(image: Image) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "PNG", optimize=True)
+    return out.getvalue()

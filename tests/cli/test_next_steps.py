@@ -1,0 +1,115 @@
+"""``pin status``: for each secret what happens next, and nobody sent to a counter that cannot help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.commandline import Cli
+from kojin_card import messages
+from kojin_card.channel import PinStatus
+from kojin_card.cli.console import Console
+from kojin_card.cli.next_steps import what_next
+from kojin_card.spec import ChangeCommand, KeyKind, load_card_spec
+
+Card = Callable[..., Path]
+STATES = ("ready", "used", "one_left", "blocked", "absent", "not_counted")
+COUNTER = {"ja": "市区町村の窓口", "en": "counter of the holder's municipality"}
+
+KEYS = [
+    (app.id, key)
+    for app in load_card_spec().applications.values()
+    for key in app.keys.values()
+    if key.kind is KeyKind.PIN
+]
+
+
+def status_of(cli: Cli, path: Path, lang: str = "ja") -> dict[str, dict[str, Any]]:
+    found = cli("--simulator", path, "pin", "status", "--json", "--lang", lang).json("pin-status")["secrets"]
+    return {f"{one['application']}/{one['key']}": one for one in found}
+
+
+@pytest.mark.parametrize(("place", "lang"), list(product(KEYS, messages.LANGUAGES)), ids=lambda value: str(value)[:40])
+def test_every_secret_has_words_in_every_state(place: tuple[str, Any], lang: str) -> None:
+    """The holder's own secrets are reset at the counter; for the numbers on the card's face no procedure is public
+    (card.md §3, §13)."""
+    app, key = place
+    holders = key.change is not None and key.change.command is not ChangeCommand.NONE
+    for state in STATES:
+        total = key.tries.count if key.tries else None
+        found = PinStatus(app, key.id, key.secret, key.name_ja, key.name_en, 1, total)
+        words = what_next(found, state, Console(lang=lang))
+        assert words
+        if state in ("blocked", "one_left"):
+            assert (COUNTER[lang] in words) == holders, (app, key.id, state)
+        if state in ("ready", "used", "absent"):
+            assert COUNTER[lang] not in words
+
+
+@pytest.mark.parametrize("lang", messages.LANGUAGES)
+def test_blocked_and_nearly(cli: Cli, card: Card, lang: str) -> None:
+    path = card(tries={"jpki/auth_pin": 0, "input_support/pin": 1, "jpki/sign_password": 4, "input_support/code_b": 0})
+    found = status_of(cli, path, lang)
+    blocked = found["jpki/auth_pin"]["next"]
+    assert {"ja": "本人確認書類", "en": "proof of identity"}[lang] in blocked
+    assert {"ja": "コンビニエンスストア", "en": "convenience-store"}[lang] in blocked
+    assert "--last-try" in found["input_support/pin"]["next"]
+    assert {"ja": "時間がたっても", "en": "time does not"}[lang] in found["jpki/sign_password"]["next"]
+    assert {"ja": "公表されていません", "en": "No way"}[lang] in found["input_support/code_b"]["next"]
+    assert {"ja": "券面事項入力補助用暗証番号", "en": "input-support PIN"}[lang] in found["input_support/code_b"][
+        "next"
+    ]
+    shown = "".join(cli("--simulator", path, "pin", "status", "--lang", lang).out.split())
+    for one in found.values():
+        assert ("".join(one["next"].split()) in shown) == (one["state"] != "ready" or one["tries"] is None)
+
+
+def test_nobody_knows_how_many_tries_the_birth_date_key_has(cli: Cli, card: Card) -> None:
+    found = status_of(cli, card())["card_face/birth_code"]
+    assert (found["state"], found["tries"]) == ("ready", None)
+    assert "全部で何回かは公表されていません" in found["next"]
+
+
+def test_a_childs_absent_password_needs_no_counter(cli: Cli, card: Card) -> None:
+    found = status_of(cli, card("child"))["jpki/sign_password"]
+    assert found["state"] == "absent"
+    assert "15歳未満" in found["next"]
+    assert "手続きは要りません" in found["next"]
+
+
+def test_a_card_without_usable_pins_may_be_one_for_the_face(cli: Cli, card: Card) -> None:
+    words = "顔認証マイナンバーカード"
+    assert words in cli("--simulator", card("face_authentication"), "pin", "status", "--lang", "ja").out
+    assert words not in cli("--simulator", card("blocked_auth"), "pin", "status", "--lang", "ja").out
+
+
+def test_two_secrets_of_one_name_are_told_apart(cli: Cli, card: Card) -> None:
+    lines = cli("--simulator", card(), "pin", "status", "--lang", "ja", "--plain").out.splitlines()
+    labels = [line.split(": ")[0] for line in lines if ": " in line]
+    assert len(labels) == len(set(labels)) + 1  # the birth-date key stands among the states and among the next steps
+
+
+@pytest.mark.parametrize("lang", messages.LANGUAGES)
+@pytest.mark.parametrize(
+    ("words", "wrong", "place"),
+    [
+        ("read face", {"code-b": "02080320364272"}, "card_face/code_b"),
+        ("read face --by code-a", {"code-a": "123456789026"}, "card_face/code_a"),
+        ("read age --at-least 20", {"birth-code": "020804"}, "card_face/birth_code"),
+        ("read basic-four", {"code-b": "02080320364272"}, "input_support/code_b"),
+        ("read basic-four", {"pin": "0000"}, "input_support/pin"),
+    ],
+)
+@pytest.mark.parametrize("left", [3, 2, 1, 0])
+def test_no_remedy_sends_people_to_a_counter_that_cannot_help(
+    cli: Cli, card: Card, lang: str, words: str, wrong: dict[str, str], place: str, left: int
+) -> None:
+    run = cli("--simulator", card(tries={place: left}), *words.split(), "--json", "--lang", lang, secrets=wrong)
+    error = run.error()
+    assert (run.exit, error["tries_left"]) == ({3: 4, 2: 4, 1: 6, 0: 5}[left], {3: 2, 2: 1, 1: 1, 0: 0}[left])
+    counter = {"ja": "市区町村の窓口", "en": "counter"}[lang]
+    assert (counter in error["remedy"]) == ("pin" in wrong)
