@@ -60,7 +60,7 @@ class Card:
         observer: is told every exchange, masked (:class:`~kojin_card.transport.link.Exchange`).
         plain_select: never use short EF identifiers.
         lang: ``ja`` or ``en``, for what a PIN source is told.
-        random: gives that many unpredictable bytes, for the keys of secure messaging.
+        random: gives that many unpredictable bytes, for the keys of secure messaging and for challenges.
     """
 
     def __init__(
@@ -76,6 +76,7 @@ class Card:
         random: Callable[[int], bytes] = token_bytes,
     ) -> None:
         self._connection = connection
+        self._random = random
         self.channel = CardChannel(
             connection,
             spec=spec,
@@ -153,7 +154,7 @@ class Card:
         """
         from kojin_card.verification.authenticity import RecordProver
 
-        return RecordProver(trust, spec=self.channel.spec)
+        return RecordProver(trust, random=self._random, spec=self.channel.spec)
 
     def check_authenticity(
         self,

@@ -59,7 +59,8 @@ class CardJudge:
         """
         if now.utcoffset() is None:
             raise UsageError("a time needs its zone", operation="verify")
-        return cls(CvStore.load(store), now.astimezone(UTC), load_card_spec() if spec is None else spec)
+        second = now.astimezone(UTC).replace(microsecond=0)
+        return cls(CvStore.load(store), second, load_card_spec() if spec is None else spec)
 
     # --- a whole card -------------------------------------------------------------------------------------------------
 
