@@ -10,7 +10,7 @@ import pytest
 from attacks import fakes
 from cli.commandline import PLANTED, Cli
 from kojin_card import messages
-from kojin_card.simulator import CardState, SoftCard
+from kojin_card.simulator import CardState
 
 Card = Callable[..., Path]
 
@@ -23,18 +23,6 @@ def code_b(state: CardState) -> str:
 def given(states: Callable[[str], CardState]) -> dict[str, str]:
     """PIN and 照合番号B of the adult."""
     return {"pin": "5678", "code-b": code_b(states("adult"))}
-
-
-@pytest.fixture
-def fake(tmp_path: Path) -> Callable[[CardState], Path]:
-    """The file of a card that is not what it seems."""
-
-    def make(state: CardState) -> Path:
-        path = tmp_path / "fake.json"
-        SoftCard.create(path, state).close()
-        return path
-
-    return make
 
 
 def test_a_software_card_is_judged_by_its_own_store(cli: Cli, card: Card, given: dict[str, str]) -> None:

@@ -55,6 +55,10 @@ CASES = [
     Case("read face --by code-a -o face --sheet s.png --html f.html", {"code-a": NUMBER}),
     Case("read face --my-number-image --duty tax -o face", {"code-a": NUMBER}),
     Case("read age --at-least 20", {"birth-code": "020803"}),
+    Case("read basic-four --fast", {"pin": "5678"}),
+    Case("read my-number --duty tax --fast", {"pin": "5678"}),
+    Case("read face --fast", B),
+    Case("read age --at-least 20 --fast", {"birth-code": "020803"}),
     Case("read licence -o photo.jp2", {"licence-pin": "2468"}, exit=21, persona="licence_holder"),
     Case("pin status"),
     Case("pin status", persona="licence_holder"),
@@ -198,7 +202,7 @@ def test_it_is_said_in_words_from_the_specs(cli: Cli, case: Case, lang: str) -> 
 
 
 def test_rules_are_those_of_the_specs(cli: Cli) -> None:
-    steps = steps_of(cli("read", "basic-four", "--explain", "--json", "--simulator", "none.json"))
+    steps = steps_of(cli("read", "basic-four", "--fast", "--explain", "--json", "--simulator", "none.json"))
     assert [step["action"] for step in steps] == ["verify", "read"]
     assert [one["secret"] for one in steps[0]["one_of"]] == ["pin", "code-b"]
     assert [one["tries"] for one in steps[0]["one_of"]] == [3, 10]
