@@ -47,6 +47,9 @@ CONTRACT = {
     "simulator.new",
     "simulator.show",
     "simulator.set",
+    "simulator.serve",
+    "simulator.insert",
+    "simulator.remove",
     "demo",
 }
 GLOBAL = {"--reader", "--simulator", "--json", "--plain", "--lang", "--verbose", "--unproven"}
