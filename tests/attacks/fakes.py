@@ -14,7 +14,6 @@ from kojin_card import Card
 from kojin_card.applications.proof import gather_record
 from kojin_card.pki.card_evidence import RecordEvidence
 from kojin_card.simulator import CardState, SoftCard, make_card
-from kojin_card.simulator.keypool import generate
 from kojin_card.simulator.state import ApplicationState, FileState, KeyState, PrivateKey
 from kojin_card.spec import decode, encode, load_card_spec
 from kojin_card.testing.cards import test_pki
@@ -67,8 +66,8 @@ def rewritten(application: str, file: str, data: bytes, **values: Any) -> bytes:
 
 @cache
 def stranger() -> Any:
-    """A key that nobody certified."""
-    return generate()
+    """A key that nobody certified: of the pool, so that what traces show of it is the same in every run."""
+    return test_pki().pool.for_persona("a stranger", "terminal")
 
 
 def sign(key: Any, *groups: bytes, info: bytes | None = None) -> bytes:

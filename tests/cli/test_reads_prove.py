@@ -71,7 +71,7 @@ def test_what_is_not_proved_is_not_shown_or_written(
 ) -> None:
     path, secrets = fake(make()), {"pin": PINS["basic"]}
     output = ("-o", "number.txt") if kind == "my-number" else ()
-    run = cli("--simulator", path, *READS[kind], *output, "--lang", lang, "-v", secrets=secrets)
+    run = cli("--simulator", path, *READS[kind], *output, "--lang", lang, secrets=secrets)
     assert (run.exit, run.out) == (exit_code, "")
     told = "".join(run.err.split())
     assert "".join(messages.reason_words(reason, lang).split()) in told
