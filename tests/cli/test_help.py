@@ -20,6 +20,7 @@ from kojin_card.cli.root import root
 #: ARCHITECTURE §7 and the issue's §6, typed from there
 CONTRACT = {
     "info",
+    "check",
     "read.basic-four",
     "read.my-number",
     "read.licence",

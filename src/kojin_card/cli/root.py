@@ -80,6 +80,7 @@ root = Root(
     "",
     {
         "info": "commands.info:info",
+        "check": "commands.check:check",
         "read": "commands.read:read",
         "pin": "commands.pin:pin",
         "cert": "commands.cert:cert",
