@@ -19,7 +19,7 @@ from kojin_card.errors import (
 from kojin_card.iso7816.apdu import CommandApdu
 from kojin_card.iso7816.status import SW
 from kojin_card.spec import load_card_spec
-from kojin_card.transport.pcsc import PAUSE, Service
+from kojin_card.transport.pcsc import Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -186,12 +186,10 @@ def watch(*, seconds: float | None = None, cancel: CancelFlag | None = None) -> 
         while True:
             seen = service.readers()
             yield from changes(known, seen)
-            quiet, known = seen == known, seen
+            known = seen
             left = _LOOK_EVERY if deadline is None else min(_LOOK_EVERY, deadline - time.monotonic())
             if left <= 0:
                 return
-            if quiet:  # whatever woke us was no change: a system that wakes us at once must not keep us busy
-                time.sleep(min(left, PAUSE))
             service.wait(seen, seconds=left, cancel=cancel)
 
 

@@ -156,14 +156,21 @@ class Service:
         return states[0] if states else None
 
     def wait(self, known: Sequence[ReaderState], *, seconds: float, cancel: CancelFlag | None = None) -> None:
-        """Until something changes at the known readers, or with the readers, or the time is over."""
+        """Until something changes at the known readers, or with the readers, or the time is over; a moment at least, so
+        that a system which comes back at once keeps nobody busy.
+
+        Raises:
+            Cancelled: ``cancel`` was set. NoService, ServiceRefused, TransportError: as PC/SC says.
+        """
         asked = [(one.name, one.raw) for one in known]
         if sys.platform != "darwin":  # macOS knows no such reader
             asked.append((_READERS_CHANGED, 0))
-        elif not asked:
-            time.sleep(min(seconds, PAUSE))
-            return
-        self._changes(asked, seconds=seconds, cancel=cancel)
+        begun = time.monotonic()
+        if asked:
+            self._changes(asked, seconds=seconds, cancel=cancel)
+        time.sleep(max(0.0, min(seconds, PAUSE) - (time.monotonic() - begun)))
+        if cancel is not None and cancel.is_set():
+            raise Cancelled(operation="look at the readers")
 
     def _changes(
         self, asked: Sequence[tuple[str, int]], *, seconds: float, cancel: CancelFlag | None = None
@@ -190,8 +197,8 @@ class Service:
 
     # --- cards
 
-    def connect(self, reader: str, *, patience: float = PATIENCE) -> PcscConnection:
-        """The card in a reader, shared with others; asked for again while another program has it for itself.
+    def connect(self, reader: str) -> PcscConnection:
+        """The card in a reader, shared with others; asked for again for a while when another program has it for itself.
 
         Raises:
             NoReader, NoCard, WrongCard, CardBusy, ServiceRefused, NoService, TransportError: as PC/SC says.
@@ -199,7 +206,7 @@ class Service:
         operation = "open a card"
         protocols = self.scard.SCARD_PROTOCOL_T0 | self.scard.SCARD_PROTOCOL_T1
         words = (self._context, reader, self.scard.SCARD_SHARE_SHARED, protocols)
-        code, rest = self.patiently("SCardConnect", *words, operation=operation, patience=patience)
+        code, rest = self.patiently("SCardConnect", *words, operation=operation, reader=reader)
         if code != Code.OK or len(rest) < 2:
             raise failure(code or code_of(None), operation, reader=reader)
         handle, protocol = rest[0], rest[1]
@@ -208,12 +215,12 @@ class Service:
         return kind(self, reader, handle, protocol, keys)
 
     def patiently(
-        self, name: str, *arguments: Any, operation: str, patience: float = PATIENCE
+        self, name: str, *arguments: Any, operation: str, reader: str, patience: float | None = None
     ) -> tuple[int, Sequence[Any]]:
         """A call that is made again for a while when another program has the card; it then sent nothing."""
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + (PATIENCE if patience is None else patience)
         while True:
-            code, rest = self.code(name, *arguments, operation=operation)
+            code, rest = self.code(name, *arguments, operation=operation, reader=reader)
             if code != Code.SHARING_VIOLATION or time.monotonic() >= deadline:
                 return code, rest
             time.sleep(PAUSE)
@@ -224,10 +231,12 @@ class Service:
 
     def control(self, handle: Any, code: int, data: bytes, *, seconds: float) -> bytes | None:
         """What a reader's driver answers; None when it does not know the question."""
-        said, rest = self.code("SCardControl", handle, code, list(data), operation="ask the reader", seconds=seconds)
         try:
+            said, rest = self.code(
+                "SCardControl", handle, code, list(data), operation="ask the reader", seconds=seconds
+            )
             return bytes(rest[0]) if said == Code.OK and rest else None
-        except (TypeError, ValueError):
+        except (TransportError, TypeError, ValueError):
             return None
 
 
@@ -250,8 +259,10 @@ class PcscConnection:
         self._secret = False  # a secret went to the card, and no reset since
         self._gone = False
         self._closed = False
-        code, rest = self._code("SCardStatus", "open a card")
-        self._atr = bytes(rest[3]) if code == Code.OK and len(rest) > 3 else b""
+        self._atr = b""
+        with contextlib.suppress(TransportError, TypeError, ValueError):  # no ATR decides anything but lengths
+            code, rest = self._code("SCardStatus", "open a card")
+            self._atr = bytes(rest[3]) if code == Code.OK and len(rest) > 3 else b""
         self.extended: bool | None = None
         if protocol == service.scard.SCARD_PROTOCOL_T0 or self._reader_is_short():
             self.extended = False
@@ -307,12 +318,15 @@ class PcscConnection:
         t0 = self._protocol == self._service.scard.SCARD_PROTOCOL_T0
         pci = self._service.scard.SCARD_PCI_T0 if t0 else self._service.scard.SCARD_PCI_T1
         words = list(_tpdu(command) if t0 else command)
-        deadline = time.monotonic() + (0 if self._held else PATIENCE)
-        while True:
-            code, rest = self._code("SCardTransmit", operation, pci, words)
-            if code != Code.SHARING_VIOLATION or time.monotonic() >= deadline:
-                break
-            time.sleep(PAUSE)
+        code, rest = self._service.patiently(
+            "SCardTransmit",
+            self._handle,
+            pci,
+            words,
+            operation=operation,
+            reader=self.description,
+            patience=0.0 if self._held else None,
+        )
         if code in NOT_CARRIED and len(command) >= 7 and command[1] == _READ_BINARY:
             return _WRONG_LENGTH
         if code != Code.OK:
@@ -387,8 +401,8 @@ class PcscConnection:
         """
         if self._closed or not self._secret:
             return
-        code = Code.REMOVED_CARD if self._gone else self._reconnect("reset the card", exclusive=False, reset=True)
-        if code not in GONE and code != Code.OK:
+        code = self._reconnect("reset the card", exclusive=False, reset=True)  # also one that is said to be away
+        if code not in GONE and code != Code.OK and not self._gone:
             raise self._failed(code, "reset the card")
         self._secret = False  # a card that is away has no power, and remembers nothing
         self._release()
