@@ -14,6 +14,7 @@ import pytest
 
 from cli.commandline import Cli
 from kojin_card.simulator import SoftCard
+from kojin_card.simulator.vpcd import DEFAULT_PORT
 from simulator.test_vpcd import SELECT, Reader
 
 Card = Callable[..., Path]
@@ -161,6 +162,15 @@ def test_what_cannot_be(cli: Cli, words: tuple[str, ...], exit_code: int, code: 
     assert run.exit == exit_code
     assert run.error()["code"] == code
     assert run.error()["remedy"]
+
+
+def test_the_default_port_is_vpcds(cli: Cli) -> None:
+    assert f"[default: {DEFAULT_PORT}" in cli("simulator", "serve", "--help").out
+
+
+def test_set_asks_whom_it_is_told_to_ask(cli: Cli, card: Card, home: Path) -> None:
+    run = cli("simulator", "set", card(), "--tries", "auth-pin=1", "--control", home / "nowhere.sock", "--json")
+    assert (run.exit, run.error()["code"]) == (3, "not_served")
 
 
 def test_without_a_virtual_reader_it_says_what_to_install(cli: Cli, card: Card, home: Path) -> None:

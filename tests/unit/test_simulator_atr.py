@@ -11,26 +11,14 @@ from kojin_card.errors import SpecError
 from kojin_card.resources import data_root
 from kojin_card.simulator.atr import atr_families, load_atr_families
 from kojin_card.simulator.persona_file import load_profile, profile_names
-
-#: card.md §5, in its order
-FACTS = [
-    "3BE000FF8131FE4514",
-    "3BDA13FF8131FB468012392F31C173C601C03B",
-    "3BC5FF8131FB458073C6010000",
-    "3BF59100FF918171FE400042000100D1D6",
-    "3BF59100FF918171FE4000420001B3A115",
-    "3B888001000005E0B381A1007F",
-    "3B888001000041E0B381A1003B",
-    "3B888001004B51FF0081D100BC",
-    "3B888001004B51FFB381D1000F",
-]
+from simulator.atrs import PUBLISHED_ATRS
 
 
 def test_the_families_are_those_of_the_facts() -> None:
-    assert [family.atr.hex().upper() for family in atr_families().values()] == FACTS
+    assert [family.atr.hex().upper() for family in atr_families().values()] == list(PUBLISHED_ATRS)
 
 
-@pytest.mark.parametrize("atr", FACTS)
+@pytest.mark.parametrize("atr", PUBLISHED_ATRS)
 def test_the_check_character_is_right(atr: str) -> None:
     """TCK: the exclusive or of all bytes but the first is zero (ISO/IEC 7816-3 §8.2.5)."""
     assert reduce(xor, bytes.fromhex(atr)[1:]) == 0

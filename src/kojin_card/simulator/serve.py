@@ -124,9 +124,9 @@ class Server:
 
     # --- the loop
 
-    def run(self, *, until: Callable[[], bool] = lambda: False) -> None:
-        """Serve until :meth:`stop`, or until ``until`` is true (asked after everything that happened)."""
-        while not self._stopped and not until():
+    def run(self) -> None:
+        """Serve until :meth:`stop`."""
+        while not self._stopped:
             self._turn(None)
 
     def connect(self, *, patience: float) -> None:
@@ -225,7 +225,7 @@ class Server:
         empty = [one for one in self.places if one.card is None]
         place = empty[0] if empty else self._new_place()
         try:
-            self._insert(place, Path(request.file), request.atr)
+            self._insert(place, Path(os.path.realpath(request.file)), request.atr)
         except KojinError:
             if not empty:
                 self.places.remove(place)

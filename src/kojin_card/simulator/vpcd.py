@@ -252,7 +252,7 @@ class Slot:
     def _converse(self, events: int) -> None:
         if self._socket is None or self._talk is None:
             return
-        if events & ~select.POLLOUT and not self._talk.message_waits:
+        if events & ~select.POLLOUT and not (self._talk.outgoing or self._talk.message_waits):
             self._read(self._socket, self._talk)
         if self._talk.message_waits:
             self._talk.step()

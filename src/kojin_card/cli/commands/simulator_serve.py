@@ -15,7 +15,7 @@ from kojin_card.cli.render import Block, Heading, Line, Role, Table
 from kojin_card.errors import KojinError, NotServed, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from kojin_card.cli.session import Session
     from kojin_card.simulator.serve import Place, Server
@@ -148,7 +148,7 @@ def _only_one() -> Path:
     Raises:
         NotServed: nobody serves any. UsageError: several do.
     """
-    running = [where for where, _ in _running()]
+    running = list(_running())
     if not running:
         raise NotServed("no software card is being served", operation=_OPERATION)
     if len(running) > 1:
@@ -157,20 +157,29 @@ def _only_one() -> Path:
     return running[0]
 
 
-def _running(control: Path | None = None) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+def _running() -> dict[Path, Mapping[str, Any]]:
+    """What every running ``simulator serve`` of this user says of itself, by its control socket."""
     from kojin_card.simulator.control import Request, ask, sockets
 
-    for where in sockets(control_folder()) if control is None else [control]:
+    found: dict[Path, Mapping[str, Any]] = {}
+    for where in sockets(control_folder()):
         with contextlib.suppress(KojinError):  # left behind by somebody who was killed
-            yield where, ask(where, Request("status"))
+            found[where] = ask(where, Request("status"))
+    return found
 
 
 def running_card(file: str, control: Path | None) -> Path | None:
-    """The control socket of who serves the card in ``file`` right now, if anybody does."""
+    """The control socket of who serves the card in ``file`` right now, if anybody does.
+
+    Raises:
+        KojinError: nobody answers at ``control``.
+    """
+    from kojin_card.simulator.control import Request, ask
+
     path = str(Path(file).resolve())
-    for where, told in _running(control):
-        cards: Sequence[Mapping[str, Any]] = told.get("cards", ())
-        if any(card["file"] == path and card["state"] != "out" for card in cards):
+    running = _running() if control is None else {control: ask(control, Request("status"))}
+    for where, told in running.items():
+        if any(card["file"] == path and card["state"] != "out" for card in told["cards"]):
             return where
     return None
 
