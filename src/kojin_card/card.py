@@ -17,7 +17,7 @@ from kojin_card.applications import (
 )
 from kojin_card.applications.proof import gather_card
 from kojin_card.channel import CardChannel
-from kojin_card.errors import KojinError, MissingExtra, UsageError
+from kojin_card.errors import KojinError, UsageError
 from kojin_card.transport.base import Closable, Described
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kojin_card.channel import PinArgument, PinStatus
     from kojin_card.pki.profile import Store
     from kojin_card.spec import CardSpec
-    from kojin_card.transport.base import Connection
+    from kojin_card.transport.base import CancelFlag, Connection
     from kojin_card.transport.link import Observer
     from kojin_card.verdict import Verdict
     from kojin_card.verification.authenticity import RecordProver
@@ -226,37 +226,45 @@ def connect(
     reader: str | None = None,
     *,
     simulator: str | PathLike[str] | None = None,
+    wait: float = 0.0,
+    cancel: CancelFlag | None = None,
+    waiting: Callable[[], None] | None = None,
     allow_unproven: bool = False,
     observer: Observer | None = None,
     plain_select: bool = False,
     lang: str = "ja",
 ) -> Card:
-    """Open a card.
+    """Open a card: the one that answers in any reader, whatever its ATR.
 
     Args:
-        reader: name of a reader.
+        reader: name of a reader, or a part of it; needed when several cards answer.
         simulator: file of a software card instead; made by ``kojin-card simulator new``.
+        wait: seconds to wait for a card, when there is none yet; ``waiting`` is called once when that begins, and
+            ``cancel`` (a :class:`threading.Event`) ends it.
         allow_unproven, observer, plain_select, lang: see :class:`Card`.
 
     Raises:
-        MissingExtra: this version has no support for readers yet.
+        NoReader, NoCard, WrongCard: no card answers. AmbiguousCard: several do, and no reader is named.
+        CardBusy: another program has it. Cancelled: the waiting was.
+        MissingExtra: the extra ``pcsc`` is not installed. NoService, ServiceRefused: the system's smart-card service
+            does not run, or does not let this user in.
         UsageError: both a reader and a software card.
         InputError: the file is no software card. CardFileBusy: another process holds it.
     """
-    if simulator is None:
-        raise MissingExtra(
-            "this version opens software cards only (simulator=FILE); readers come with a later version",
-            operation="open a reader",
-            missing_ja="カードリーダー",
-            missing_en="card readers",
-        )
-    if reader is not None:
+    if simulator is not None and reader is not None:
         raise UsageError("a reader or a software card, not both", operation="open a card")
-    from kojin_card.simulator import SoftCard
+    connection: Connection
+    if simulator is None:
+        from kojin_card.transport.finding import open_card
 
+        connection = open_card(reader, wait=wait, cancel=cancel, waiting=waiting)
+    else:
+        from kojin_card.simulator import SoftCard
+
+        connection = SoftCard.open(simulator)
     return Card(
-        SoftCard.open(simulator),
-        ours=True,
+        connection,
+        ours=simulator is not None,
         allow_unproven=allow_unproven,
         observer=observer,
         plain_select=plain_select,

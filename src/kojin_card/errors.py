@@ -126,6 +126,12 @@ class NoCard(KojinError):
     code = "no_card"
 
 
+class WrongCard(NoCard):
+    """A card that is no Individual Number Card, or none that the reader can speak with."""
+
+    code = "wrong_card"
+
+
 class AmbiguousCard(KojinError):
     """More than one card answers and no reader was named."""
 
@@ -144,6 +150,18 @@ class CardRemoved(TransportError):
     code = "card_removed"
 
 
+class CardBusy(TransportError):
+    """Another program holds the card. Nothing was sent."""
+
+    code = "card_busy"
+
+
+class CardReset(TransportError):
+    """Another program reset the card in the middle: what was verified is forgotten, and nothing is sent again."""
+
+    code = "card_reset"
+
+
 class CardFileBusy(TransportError):
     """Another process holds the software card's file."""
 
@@ -154,6 +172,18 @@ class MissingExtra(KojinError):
     """An optional part of the package or a service of the system is not installed."""
 
     code = "missing_extra"
+
+
+class NoService(MissingExtra):
+    """The smart-card service of the system (PC/SC; pcscd on Linux) does not run."""
+
+    code = "no_service"
+
+
+class ServiceRefused(MissingExtra):
+    """The smart-card service runs and does not let this user in (polkit on Linux)."""
+
+    code = "service_refused"
 
 
 class VpcdUnreachable(MissingExtra):

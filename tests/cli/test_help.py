@@ -19,6 +19,9 @@ from kojin_card.cli.root import root
 
 #: ARCHITECTURE §7 and the issue's §6, typed from there
 CONTRACT = {
+    "readers",
+    "doctor",
+    "watch",
     "info",
     "check",
     "read.basic-four",
@@ -52,7 +55,7 @@ CONTRACT = {
     "simulator.remove",
     "demo",
 }
-GLOBAL = {"--reader", "--simulator", "--json", "--plain", "--lang", "--verbose", "--unproven"}
+GLOBAL = {"--reader", "--simulator", "--json", "--plain", "--wait-for-card", "--lang", "--verbose", "--unproven"}
 JUDGING = {"--trust", "--revocation", "--at", "--received-at"}
 
 
