@@ -537,6 +537,10 @@ def test_the_same_moment_makes_the_same_card(cli: Cli, tmp_path: Path) -> None:
         (("info",), 11, "missing_extra"),
         (("info", "--reader", "x"), 11, "missing_extra"),
         (("info", "--simulator", "missing.json"), 10, "bad_input"),
+        (("read", "basic-four", "--simulator", "missing.json"), 10, "bad_input"),  # not: a PIN is missing
+        (("read", "licence", "--simulator", "missing.json"), 10, "bad_input"),
+        (("cert", "show", "sign", "--simulator", "missing.json"), 10, "bad_input"),
+        (("pin", "change", "auth", "--simulator", "missing.json"), 10, "bad_input"),
         (("info", "--simulator", "missing.json", "--reader", "x"), 2, "usage"),
         (("nonsense",), 2, "usage"),
         (("info", "--nonsense"), 2, "usage"),

@@ -16,6 +16,7 @@ from enum import StrEnum
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from kojin_card.cli.files import check_input
 from kojin_card.cli.render import Fields, Heading, Line, Role
 
 if TYPE_CHECKING:
@@ -75,15 +76,21 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a command does, in order, and what it writes."""
+    """What a command does, in order, what it writes, and which files it reads before the card is asked for anything."""
 
     steps: tuple[Step, ...]
     files: tuple[Written, ...] = ()
+    inputs: tuple[str, ...] = ()
 
     def writing(self, *files: str | None, private: bool = False) -> Plan:
         """The same plan with results that go to these files (None and ``-`` are none)."""
         named = tuple(Written(file, private) for file in files if file not in (None, "-") and file is not None)
         return replace(self, files=(*self.files, *named))
+
+    def reading(self, *files: str | None) -> Plan:
+        """The same plan of a command that needs these files (None and ``-`` are none)."""
+        named = tuple(file for file in files if file is not None and file != "-")
+        return replace(self, inputs=(*self.inputs, *named))
 
 
 PlanSource = Plan | Callable[[Mapping[str, Any]], Plan]
@@ -162,10 +169,19 @@ def with_key(role: str, *, issuer: bool = False) -> Plan:
 
 
 def explain(session: Session, command: str, source: PlanSource, given: Mapping[str, Any]) -> None:
-    """Say what the command would do. No card is opened, no secret asked for, no file touched."""
+    """Say what the command would do. No card is opened, no secret asked for, no file read or written.
+
+    Raises:
+        InputError, OutputExists, OutputFailed: a file is named that the command would refuse.
+    """
     from kojin_card.spec import load_card_spec
 
     found = source(given) if callable(source) else source
+    for name in found.inputs:
+        check_input(name)
+    output = given.get("output")
+    if isinstance(output, str) and output != "-":  # a folder's files are another matter
+        session.check_output(output, force=bool(given.get("force")))
     shown = any(step.action in (Action.VERIFY, Action.CHANGE) for step in found.steps)
     if shown and given.get("secrets") is None and session.settings.simulator is None:
         named = only("prompt", read("common/card_information"))  # Session._card_name

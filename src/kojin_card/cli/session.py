@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from kojin_card.cli.console import Console
 from kojin_card.cli.files import refuse_existing, write_output
-from kojin_card.errors import KojinError, UsageError
+from kojin_card.errors import InputError, KojinError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,8 +93,12 @@ class Session(AbstractContextManager["Session"]):
         """Where this command's secrets come from: ``--secrets``, or prompts that name the card.
 
         The card's serial number is read for the prompt, and only for a prompt; a software card is named by its file.
+
+        Raises:
+            InputError: there is no such card file, whatever becomes of the secrets.
         """
         if self._secrets is None:
+            self._check_card_file()
             from kojin_card.cli.secret_sources import GivenSecrets, PromptedSecrets
 
             if where is not None:
@@ -110,6 +115,12 @@ class Session(AbstractContextManager["Session"]):
             SecretUnavailable: neither.
         """
         return self.secrets(where).at_hand(name)
+
+    def _check_card_file(self) -> None:
+        """A name that was mistyped is told as such, and not as a PIN that is missing."""
+        file = self.settings.simulator
+        if file is not None and self.settings.reader is None and not os.path.lexists(file):
+            raise InputError("no such file", operation="open card file", file=Path(file).name)
 
     def _card_name(self) -> str:
         from kojin_card.errors import CardError

@@ -35,11 +35,15 @@ _GENUINE = {
     option("-o", "--output", metavar="FILE", help="output_photo"),
     option("--force", is_flag=True, help="force"),
     *secret_options(),
-    plan=lambda given: plan(
-        read("licence/pin_setting"),
-        only("pin_set", verify("licence/pin")),
-        read("licence/licence_information", "licence/signature"),
-    ).writing(given["output"], private=True),
+    plan=lambda given: (
+        plan(
+            read("licence/pin_setting"),
+            only("pin_set", verify("licence/pin")),
+            read("licence/licence_information", "licence/signature"),
+        )
+        .reading(given["issuer_key"])
+        .writing(given["output"], private=True)
+    ),
 )
 def licence(
     session: Session, issuer_key: str | None, output: str | None, force: bool, secrets: str | None, last_try: bool
