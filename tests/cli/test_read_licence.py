@@ -155,6 +155,21 @@ def test_a_card_without_a_licence_says_so(cli: Cli, card: Card) -> None:
     assert "記録されていません" in cli("--simulator", card(), *LINE, "--lang", "ja", secrets=PIN).err
 
 
+@pytest.mark.parametrize(
+    ("lang", "words"), [("ja", "参照番号では見つかりませんでした"), ("en", "was not found at the reference")]
+)
+def test_a_licence_pin_that_is_elsewhere_is_said_to_be_not_found(cli: Cli, lang: str, words: str) -> None:
+    made = ("--persona", "licence_holder", "--knob", "licence_pin_reference_82=on")
+    assert cli("simulator", "new", "other.json", *made).exit == 0
+    run = cli("--simulator", "other.json", *LINE, "--json", "--lang", lang, secrets=PIN)
+    assert (run.exit, run.error()["code"]) == (8, "not_on_card")
+    assert words in run.error()["remedy"]
+    rows = cli("--simulator", "other.json", "pin", "status", "--json", "--lang", lang).json("pin-status")["secrets"]
+    assert [(row["state"], words in row["next"]) for row in rows if row["application"] == "licence"] == [
+        ("absent", True)
+    ]
+
+
 def test_a_blocked_licence_pin_sends_people_to_the_police(cli: Cli, card: Card) -> None:
     path = card("licence_holder", tries={"licence/pin": 0})
     assert "police" in cli("--simulator", path, *LINE, "--json", "--lang", "en", secrets=PIN).error()["remedy"]
