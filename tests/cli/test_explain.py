@@ -216,6 +216,31 @@ def test_rules_are_those_of_the_specs(cli: Cli) -> None:
     assert (key["action"], key["one_of"][0]["rule"]) == ("use", "key:sign_password")
 
 
+@pytest.mark.parametrize("lang", messages.LANGUAGES)
+def test_each_alternative_has_a_line(cli: Cli, lang: str) -> None:
+    def label(name: str) -> str:
+        return f"   {messages.text(f'explain.label.{name}', lang)}: "
+
+    spec, name = load_card_spec()["input_support"], "name_ja" if lang == "ja" else "name_en"
+    pin, code = (getattr(spec.keys[key], name) for key in ("pin", "code_b"))
+    lines = cli(
+        "read", "basic-four", "--explain", "--plain", "--lang", lang, "--simulator", "none.json"
+    ).out.splitlines()
+    assert f"{label('rule')}{pin}" in lines
+    assert lines.count(f"{label('or')}{code}") == 2  # what is verified, and what opens the items
+    assert sum(line.startswith(label("secret")) for line in lines) == 2
+
+
+@pytest.mark.parametrize("lang", messages.LANGUAGES)
+def test_a_certificate_that_a_phone_closes_is_not_called_open(cli: Cli, lang: str) -> None:
+    shown = cli("cert", "show", "auth", "--explain", "--plain", "--lang", lang, "--simulator", "none.json").out
+    assert messages.text("explain.rule.unless_asked", lang) in shown
+    always = f"   {messages.text('explain.label.rule', lang)}: {messages.text('explain.rule.always', lang)}"
+    assert shown.splitlines().count(always) == 1  # which certificates there are
+    other = cli("cert", "show", "auth-ca", "--explain", "--plain", "--lang", lang, "--simulator", "none.json").out
+    assert messages.text("explain.rule.unless_asked", lang) not in other
+
+
 def test_a_line_that_cannot_be_carried_out_is_not_explained(cli: Cli) -> None:
     assert cli("read", "my-number", "--explain").exit == 2
     assert cli("read", "face", "--my-number-image", "--by", "code-b", "--explain").exit == 2

@@ -268,10 +268,10 @@ def _blocks(
     ]
     number = 0
     for app, steps in groupby(found.steps, lambda step: step.places[0].partition("/")[0]):
-        rows = []
+        rows: list[tuple[str, str]] = []
         for step in steps:
             number += 1
-            rows.append((f"{number}. {text(f'explain.action.{step.action}')}", _sentence(step, spec, console)))
+            rows += _rows(number, step, found, spec, console)
         blocks += [Heading(f"{_name(spec[app], console)} ({app})"), Fields(rows)]
     files = [text("explain.private", file=one.file) if one.private else one.file for one in found.files]
     blocks += [
@@ -287,17 +287,48 @@ def _blocks(
     return blocks
 
 
-def _sentence(step: Step, spec: CardSpec, console: Console) -> str:
-    """What a step is done to, by which rule, in which case."""
+def _rows(number: int, step: Step, found: Plan, spec: CardSpec, console: Console) -> list[tuple[str, str]]:
+    """What a step is done to, by which rule, in which case: one line for each thing that is said."""
     text = console.text
-    described = [_described(place, spec, console) for place in step.places]
-    words = text("explain.rule.or").join(_thing(one, step.action, console) for one in described)
-    return text("explain.only", words=words, when=_when(step, console)) if step.when else words
+    label, rows = f"{number}. {text(f'explain.action.{step.action}')}", []
+    for place in step.places:
+        rows.append((label, str(_described(place, spec, console)["name"])))
+        label = _under(console, "or")
+        if step.action in (Action.READ, Action.USE, Action.SECURE):
+            rows += _opened_by(place, spec, console, asked=_asked(step, found))
+        else:
+            rows.append((_under(console, "secret"), _secret(place, spec, console)))
+    if step.when:
+        rows.append((_under(console, "when"), text("explain.only", when=_when(step, console))))
+    return rows
 
 
-def _thing(one: Mapping[str, Any], action: Action, console: Console) -> str:
-    text = console.text
-    if action in (Action.READ, Action.USE, Action.SECURE):
-        return text("explain.thing", name=one["name"], rule=one["rule_words"])
+def _asked(step: Step, found: Plan) -> bool:
+    """Whether a device may ask for a secret where the specs say that none is needed: the plan has one for that case."""
+    return not step.when and any(one.when == "asked_for" for one in found.steps)
+
+
+def _under(console: Console, label: str) -> str:
+    return f"   {console.text(f'explain.label.{label}')}"
+
+
+def _secret(place: str, spec: CardSpec, console: Console) -> str:
+    one, text = _described(place, spec, console), console.text
     tries = text("explain.tries_unknown") if one["tries"] is None else text("explain.tries_of", tries=one["tries"])
-    return text("explain.secret", name=one["name"], secret=one["secret"], tries=tries)
+    return text("explain.secret", secret=one["secret"], tries=tries)
+
+
+def _opened_by(place: str, spec: CardSpec, console: Console, *, asked: bool) -> list[tuple[str, str]]:
+    """The rule of a file or a key, one line for each alternative."""
+    app, _, name = place.partition("/")
+    thing = spec[app].files.get(name) or spec[app].objects.get(name) or spec[app].keys[name]
+    rule = getattr(thing, "read", None) or getattr(thing, "use", None)
+    label, text = _under(console, "rule"), console.text
+    if rule is None:
+        return []
+    if rule.always:
+        return [(label, text("explain.rule.unless_asked" if asked else "explain.rule.always"))]
+    both = text("explain.rule.and")
+    ways = [both.join(_term(term, app, spec, console) for term in sorted(terms)) for terms in rule.alternatives]
+    rows = [(label if at == 0 else _under(console, "or"), way) for at, way in enumerate(ways)]
+    return rows or [(label, text("explain.rule.never"))]
