@@ -189,7 +189,7 @@ class Session(AbstractContextManager["Session"]):
                 raise
         finally:
             if self.settings.verbose and self._card is not None:
-                self.console.say(f"{self._sent} APDUs")
+                self.say("say.verbose.sent", count=self._sent)
 
     def __enter__(self) -> Self:
         return self
