@@ -357,6 +357,7 @@ def test_images_on_the_sheet_are_of_one_scale_and_the_notice_stands_below(
     assert Image.open(io.BytesIO((tmp_path / "ja.png").read_bytes())).width == 480 + 2 * 24  # as wide as the address
     small = pictures.as_png((FIXTURES / "adult-name.png").read_bytes(), "PNG")
     assert draw([("", small)]) != draw([("", small)], foot)
+    assert pictures._ascii("a\n氏\x1b") == "a\\x0a?\\x1b"
     assert pictures._legible(Image.new("L", (120, 28))).size == (120, 28)
     assert pictures._legible(Image.new("L", (24, 9))).size == (72, 27)
     assert pictures._legible(Image.new("L", (480, 9))).size == (480, 9)

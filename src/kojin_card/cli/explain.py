@@ -205,16 +205,22 @@ def explain(session: Session, command: str, source: PlanSource, given: Mapping[s
     session.answer("explained", value, _blocks(str(value["command"]), found, effects, spec, console))
 
 
-def _described(place: str, spec: CardSpec, console: Console) -> dict[str, Any]:
-    """A file, a data object or a key by the specs."""
+def _thing(place: str, spec: CardSpec) -> tuple[Any, Access | None]:
+    """A file, a data object or a key of the specs, and the rule by which it is read or used."""
     app, _, name = place.partition("/")
     application = spec[app]
     thing = application.files.get(name) or application.objects.get(name) or application.keys[name]
-    rule = getattr(thing, "read", None) or getattr(thing, "use", None)
+    return thing, getattr(thing, "read", None) or getattr(thing, "use", None)
+
+
+def _described(place: str, spec: CardSpec, console: Console) -> dict[str, Any]:
+    """A file, a data object or a key by the specs."""
+    app, _, name = place.partition("/")
+    thing, rule = _thing(place, spec)
     tries = getattr(thing, "tries", None)
     return {
         "application": app,
-        "application_name": _name(application, console),
+        "application_name": _name(spec[app], console),
         "id": name,
         "name": _name(thing, console),
         "rule": None if rule is None else str(rule),
@@ -236,9 +242,13 @@ def _rule(rule: Access, app: str, spec: CardSpec, console: Console) -> str:
         return text("explain.rule.always")
     if not rule.alternatives:
         return text("explain.rule.never")
-    both, either = text("explain.rule.and"), text("explain.rule.or")
-    alternatives = [both.join(_term(term, app, spec, console) for term in sorted(terms)) for terms in rule.alternatives]
-    return text("explain.rule.after", keys=either.join(alternatives))
+    return text("explain.rule.after", keys=text("explain.rule.or").join(_ways(rule, app, spec, console)))
+
+
+def _ways(rule: Access, app: str, spec: CardSpec, console: Console) -> list[str]:
+    """Each alternative of a rule: its keys by their names."""
+    both = console.text("explain.rule.and")
+    return [both.join(_term(term, app, spec, console) for term in sorted(terms)) for terms in rule.alternatives]
 
 
 def _term(term: str, app: str, spec: CardSpec, console: Console) -> str:
@@ -320,15 +330,12 @@ def _secret(place: str, spec: CardSpec, console: Console) -> str:
 
 def _opened_by(place: str, spec: CardSpec, console: Console, *, asked: bool) -> list[tuple[str, str]]:
     """The rule of a file or a key, one line for each alternative."""
-    app, _, name = place.partition("/")
-    thing = spec[app].files.get(name) or spec[app].objects.get(name) or spec[app].keys[name]
-    rule = getattr(thing, "read", None) or getattr(thing, "use", None)
+    _, rule = _thing(place, spec)
     label, text = _under(console, "rule"), console.text
     if rule is None:
         return []
     if rule.always:
         return [(label, text("explain.rule.unless_asked" if asked else "explain.rule.always"))]
-    both = text("explain.rule.and")
-    ways = [both.join(_term(term, app, spec, console) for term in sorted(terms)) for terms in rule.alternatives]
+    ways = _ways(rule, place.partition("/")[0], spec, console)
     rows = [(label if at == 0 else _under(console, "or"), way) for at, way in enumerate(ways)]
     return rows or [(label, text("explain.rule.never"))]

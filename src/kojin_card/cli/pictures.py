@@ -11,6 +11,7 @@ import warnings
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
+from kojin_card.cli.render import escape
 from kojin_card.errors import DecodeError, MissingExtra
 
 if TYPE_CHECKING:
@@ -93,7 +94,8 @@ def contact_sheet(parts: Sequence[tuple[str, bytes | str]], foot: Sequence[str] 
 
 
 def _ascii(text: str) -> str:
-    return text.encode("ascii", "replace").decode("ascii")
+    """What Pillow's font shows of a text; what could break the line is written out."""
+    return escape(text).encode("ascii", "replace").decode("ascii")
 
 
 def _decoded(data: bytes, form: Format) -> Image:
