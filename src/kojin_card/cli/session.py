@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from kojin_card.cli.console import Console
 from kojin_card.cli.files import refuse_existing, write_output
-from kojin_card.errors import KojinError, UsageError
+from kojin_card.errors import InputError, KojinError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -95,8 +96,12 @@ class Session(AbstractContextManager["Session"]):
         """Where this command's secrets come from: ``--secrets``, or prompts that name the card.
 
         The card's serial number is read for the prompt, and only for a prompt; a software card is named by its file.
+
+        Raises:
+            InputError: there is no such card file, whatever becomes of the secrets.
         """
         if self._secrets is None:
+            self._check_card_file()
             from kojin_card.cli.secret_sources import GivenSecrets, PromptedSecrets
 
             if where is not None:
@@ -113,6 +118,12 @@ class Session(AbstractContextManager["Session"]):
             SecretUnavailable: neither.
         """
         return self.secrets(where).at_hand(name)
+
+    def _check_card_file(self) -> None:
+        """A name that was mistyped is told as such, and not as a PIN that is missing."""
+        file = self.settings.simulator
+        if file is not None and self.settings.reader is None and not os.path.lexists(file):
+            raise InputError("no such file", operation="open card file", file=Path(file).name)
 
     def _card_name(self) -> str:
         """Reader and card: what it is, and the end of its serial number where it has one to read."""
@@ -183,7 +194,7 @@ class Session(AbstractContextManager["Session"]):
                 raise
         finally:
             if self.settings.verbose and self._card is not None:
-                self.console.say(f"{self._sent} APDUs")
+                self.say("say.verbose.sent", count=self._sent)
 
     def __enter__(self) -> Self:
         return self
