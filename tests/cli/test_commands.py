@@ -67,7 +67,9 @@ def test_four_apdus_with_the_pin(cli: Cli, card: Card) -> None:
     assert run.exit == 0
     assert run.err.splitlines()[-1] == "4 APDUs"
     assert len([line for line in run.err.splitlines() if line.startswith("[")]) == 4
-    ja = cli("read", "basic-four", "-v", "--lang", "ja", "--simulator", card(), secrets={"pin": PINS["basic"]})
+    ja = cli(
+        "read", "basic-four", "--fast", "-v", "--lang", "ja", "--simulator", card(), secrets={"pin": PINS["basic"]}
+    )
     assert ja.err.splitlines()[-1] == "カードに送ったコマンド: 4"
     assert "[secret]" in run.err
     assert "黒桐　幹也" in run.out

@@ -98,6 +98,9 @@ LINES = [
     Line("simulator show no-鷗.json", fails=True),
     Line("simulator set 鷗-new.json --tries jpki/auth_pin=1"),
     Line("simulator set 鷗-new.json --tries 鷗", fails=True),
+    Line("simulator serve no-鷗.json", fails=True),
+    Line("simulator insert no-鷗.json --control no-鷗.sock", fails=True),
+    Line("simulator remove 鷗", fails=True),
     Line("demo --folder 鷗-demo"),
     Line("demo --folder .", fails=True),
     *(Line(f"{words} --explain") for words in ("info", "read face -o 鷗", "sign pdf 鷗.pdf -o 𠮷.pdf")),
@@ -110,10 +113,17 @@ def leaf(words: str) -> str:
     return next(name for name in (f"{first}.{second}", first) if name in paths)
 
 
+#: what these say depends on the readers of the machine, and one of them waits for ever
+OF_THE_MACHINE = {"readers", "doctor", "watch"}
+#: these succeed only with a card in a virtual reader: tests/cli/test_simulator_serve.py
+WHILE_SERVED = {"simulator.serve", "simulator.insert", "simulator.remove"}
+
+
 def test_every_command_is_here_with_both_outcomes() -> None:
     every = {".".join(path) for path, _ in LEAVES}
     for fails in (True, False):
-        missing = every - {leaf(line.words) for line in LINES if line.fails == fails}
+        missing = every - OF_THE_MACHINE - {leaf(line.words) for line in LINES if line.fails == fails}
+        missing -= set() if fails else WHILE_SERVED
         assert not missing, f"no line that {'fails' if fails else 'succeeds'}: {missing}"
 
 
