@@ -38,6 +38,9 @@ class Case:
 #: every command that opens a card, with each of its options that changes what is opened
 CASES = [
     Case("info"),
+    Case("doctor"),
+    Case("doctor", tries={"jpki/auth_pin": 0}, exit=5),
+    Case("doctor", persona="licence_holder"),
     Case("read basic-four", {"pin": "5678"}),
     Case("read basic-four", B),
     Case("read basic-four --by pin", {"pin": "5678"}),
@@ -76,7 +79,7 @@ NAMES = [f"{case.line}{' ...' if case.tries else ''} {case.persona} {'/'.join(ca
 def path_of(line: str) -> str:
     """``read.face`` of a line."""
     words = line.split()
-    return ".".join(words[:1] if words[0] == "info" else words[:2])
+    return ".".join(words[:1] if words[0] in ("info", "doctor") else words[:2])
 
 
 def steps_of(run: Run) -> list[dict[str, Any]]:
