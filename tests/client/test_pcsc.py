@@ -212,6 +212,16 @@ def test_waiting_ends_when_the_time_is_over_or_somebody_cancels(one: Fake) -> No
     kojin_card.connect(wait=20, cancel=cancel).close()  # nothing was to be waited for
 
 
+def test_a_wait_that_is_cancelled_comes_back_at_once(one: Fake) -> None:
+    one.readers[ONE].card, one.sleeps = None, 30.0
+    cancel = threading.Event()
+    threading.Timer(0.2, cancel.set).start()
+    begun = time.monotonic()
+    with pytest.raises(Cancelled):
+        kojin_card.connect(wait=60, cancel=cancel)
+    assert time.monotonic() - begun < 1.5, "and not when the system would have come back by itself"
+
+
 def test_events_are_told_once_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = install(monkeypatch, Left=Reader(soft(), count=3))
     found = finding.watch(seconds=5)

@@ -185,15 +185,13 @@ class Service:
     ) -> list[ReaderState]:
         """What is new; empty when nothing is, or when a reader is gone."""
         operation = "look at the readers"
-        code, rest = self.code(
-            "SCardGetStatusChange",
-            self._context,
-            int(seconds * 1000),
-            list(asked),
-            operation=operation,
-            seconds=seconds + SERVICE_SECONDS,
-            cancel=cancel,
-        )
+        words = (self._context, int(seconds * 1000), list(asked))
+        patience = seconds + SERVICE_SECONDS
+        try:
+            code, rest = self.code("SCardGetStatusChange", *words, operation=operation, seconds=patience, cancel=cancel)
+        except (Cancelled, KeyboardInterrupt):
+            self._stop_waiting()
+            raise
         if code in (Code.TIMEOUT, Code.UNKNOWN_READER, Code.READER_UNAVAILABLE, Code.NO_READERS):
             return []
         if code != Code.OK:
@@ -202,6 +200,13 @@ class Service:
             return [ReaderState.of(str(name), int(raw), bytes(atr)) for name, raw, atr in (rest[0] if rest else ())]
         except (TypeError, ValueError):
             raise TransportError("the binding to PC/SC gave no states", operation=operation) from None
+
+    def _stop_waiting(self) -> None:
+        """Let a wait that is under way come back (the one call that PC/SC takes beside another)."""
+        beside = BoundedCalls()
+        with contextlib.suppress(CallTimedOut, CallFailed):
+            beside.call(self.scard.SCardCancel, self._context, seconds=CLOSE_SECONDS)
+        beside.close()
 
     # --- cards
 
