@@ -15,6 +15,7 @@ from kojin_card.applications import (
     Licence,
     change_registry_pin,
 )
+from kojin_card.applications.proof import gather_card
 from kojin_card.channel import CardChannel
 from kojin_card.errors import KojinError, UsageError
 from kojin_card.transport.base import Closable, Described
@@ -25,9 +26,12 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from kojin_card.channel import PinArgument, PinStatus
+    from kojin_card.pki.profile import Store
     from kojin_card.spec import CardSpec
     from kojin_card.transport.base import CancelFlag, Connection
     from kojin_card.transport.link import Observer
+    from kojin_card.verdict import Verdict
+    from kojin_card.verification.authenticity import RecordProver
 
 
 #: The secrets that a holder may change: 署名用, 利用者証明用, 券面事項入力補助用, 住民基本台帳用
@@ -50,7 +54,7 @@ class Card:
         observer: is told every exchange, masked (:class:`~kojin_card.transport.link.Exchange`).
         plain_select: never use short EF identifiers.
         lang: ``ja`` or ``en``, for what a PIN source is told.
-        random: gives that many unpredictable bytes, for the keys of secure messaging.
+        random: gives that many unpredictable bytes, for the keys of secure messaging and for challenges.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class Card:
         random: Callable[[int], bytes] = token_bytes,
     ) -> None:
         self._connection = connection
+        self._random = random
         self.channel = CardChannel(
             connection,
             spec=spec,
@@ -137,6 +142,53 @@ class Card:
             SecretFormatError, PinRejected, PinBlocked, PinReserve: at either, before anything was changed.
         """
         change_registry_pin(self.channel, old, new, reserve=reserve)
+
+    def prover(self, trust: Store | str = "production") -> RecordProver:
+        """What the reads of the applications take as ``prove``: nothing is returned that is not proved genuine.
+
+        A record rests on its own application alone: the certificate of its signer, its signature, its digest, the
+        card's key and a fresh challenge (card.md §2.8).
+
+        Raises:
+            TrustError: no store of that name.
+        """
+        from kojin_card.verification.authenticity import RecordProver
+
+        return RecordProver(trust, random=self._random, spec=self.channel.spec)
+
+    def check_authenticity(
+        self,
+        trust: Store | str = "production",
+        *,
+        pin: PinArgument | None = None,
+        code_b: PinArgument | None = None,
+        code_a: PinArgument | None = None,
+        birth_code: PinArgument | None = None,
+        look: bool = True,
+        reserve: int = 1,
+    ) -> Verdict:
+        """Whether the card is genuine. No secret: certificates only, which a copy has too, so INDETERMINATE at best.
+
+        Each secret opens one application, and one record there is proved: ``pin`` 券面事項入力補助AP (the four items),
+        ``code_b`` or ``code_a`` 券面事項確認AP (the face), ``birth_code`` the same (the age record). Nothing that was
+        read comes out of it. A genuine card can be a stopped one: whether it is in force is not looked at.
+
+        Args:
+            trust: the store of CA keys.
+            look, reserve: as :meth:`CardChannel.verify`.
+
+        Raises:
+            TrustError: no store of that name; nothing was sent. UsageError: both verification numbers.
+            SecretFormatError, PinRejected, PinBlocked, PinReserve: as :meth:`CardChannel.verify`.
+            UnexpectedAnswer: the card gave an answer that is none.
+        """
+        if code_a is not None and code_b is not None:
+            raise UsageError("the verification number A or B, one of them", operation="check the card")
+        prover = self.prover(trust)
+        secrets = {"pin": pin, "code_b": code_b, "code_a": code_a, "birth_code": birth_code}
+        given = {name: secret for name, secret in secrets.items() if secret is not None}
+        evidence = gather_card(self.channel, given, prover.challenge, look=look, reserve=reserve)
+        return prover.judge.card(evidence)
 
     def close(self) -> None:
         """Let the card forget what was verified, and give it back; may be called twice.

@@ -321,6 +321,23 @@ class VerdictError(KojinError):
         )
 
 
+class NotGenuine(VerdictError):
+    """What was read of a card is not proved genuine, and so is not given out."""
+
+    code = "not_genuine"
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict)
+        self.operation = f"read {verdict.subject}"
+
+    def remedy(self, lang: str = "en") -> str:
+        """What to do about each reason."""
+        from kojin_card import messages
+
+        words = (messages.reason_words(reason, lang) for reason in dict.fromkeys(self.verdict.reasons))
+        return " ".join(words) or super().remedy(lang)
+
+
 class TrustError(InputError):
     """A trust anchor that cannot be added: not a CA, wrong fingerprint, wrong store."""
 

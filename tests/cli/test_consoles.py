@@ -50,6 +50,8 @@ LINES = [
     Line("doctor --simulator no-鷗.json", fails=True),
     Line("info"),
     Line("info --reader 𠮷鷗", fails=True),
+    Line("check", PIN),
+    Line("check --trust 鷗", fails=True),
     Line("read basic-four", PIN),
     Line("read basic-four", {"pin": "0000"}, fails=True),
     Line("read my-number --duty 𠮷鷗 -o number-鷗.txt", PIN),

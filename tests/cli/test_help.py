@@ -23,6 +23,7 @@ CONTRACT = {
     "doctor",
     "watch",
     "info",
+    "check",
     "read.basic-four",
     "read.my-number",
     "read.licence",

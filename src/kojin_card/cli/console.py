@@ -43,6 +43,7 @@ JSON_SCHEMAS: Mapping[str, str] = {
         "challenge",
         "proof",
         "verdicts",
+        "authenticity",
         "trust",
         "trust-added",
         "revocation",

@@ -35,7 +35,8 @@ class Exit(IntEnum):
     CANCELLED = 130
 
 
-#: error code -> exit code; every class of kojin_card.errors has a row (tested). ``verdict`` depends on the verdict.
+#: error code -> exit code; every class of kojin_card.errors has a row (tested). ``verdict`` and ``not_genuine`` depend
+#: on their verdict.
 BY_CODE: Mapping[str, Exit] = {
     "unexpected": Exit.UNEXPECTED,
     "demo_failed": Exit.UNEXPECTED,
@@ -75,6 +76,7 @@ BY_CODE: Mapping[str, Exit] = {
     "secure_messaging": Exit.SECURE_CHANNEL,
     "unproven": Exit.UNPROVEN,
     "verdict": Exit.INDETERMINATE,
+    "not_genuine": Exit.INDETERMINATE,
 }
 
 _BY_INDICATION: Mapping[Indication, Exit] = {

@@ -83,6 +83,7 @@ root = Root(
         "doctor": "commands.doctor:doctor",
         "watch": "commands.readers:watch",
         "info": "commands.info:info",
+        "check": "commands.check:check",
         "read": "commands.read:read",
         "pin": "commands.pin:pin",
         "cert": "commands.cert:cert",

@@ -112,6 +112,16 @@ def indication_words(indication: str, lang: str) -> str:
     return _verdict_words("indication", indication, lang)
 
 
+def card_indication_words(indication: str, lang: str) -> str:
+    """What an indication means for a card that is in somebody's hand."""
+    return _verdict_words("card_indication", indication, lang)
+
+
+def note_words(note: str, lang: str) -> str:
+    """What is said beside a verdict (``in_force``)."""
+    return _verdict_words("note", note, lang)
+
+
 def sub_indication_words(sub_indication: str, lang: str) -> str:
     """What a sub-indication means (``REVOKED``); the id itself when the catalogue has no words for it."""
     return _verdict_words("sub_indication", sub_indication, lang)
