@@ -382,7 +382,7 @@ class Page(HTMLParser):
 
 @pytest.mark.parametrize("lang", ["ja", "en"])
 def test_the_page_stands_alone(cli: Cli, line: tuple[object, ...], tmp_path: Path, lang: str) -> None:
-    assert cli(*line, "--html", "f.html", "--lang", lang, secrets=B).exit == 0
+    assert cli(*line, "--fast", "--html", "f.html", "--lang", lang, secrets=B).exit == 0
     assert stat.S_IMODE((tmp_path / "f.html").stat().st_mode) == 0o600
     text = (tmp_path / "f.html").read_text("utf-8")
     page = Page(text)
