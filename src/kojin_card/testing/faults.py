@@ -196,12 +196,10 @@ def _broken() -> tuple[Fault, ...]:
 
 def _wrong() -> tuple[Fault, ...]:
     """An answer, but a wrong one."""
-    data = FaultKind.DATA
+    data, truncated = FaultKind.DATA, FaultKind.TRUNCATED
     return (
-        Fault.answering("no data", FaultKind.TRUNCATED, lambda answer: answer[-2:]),
-        Fault.answering(
-            "half the data", FaultKind.TRUNCATED, lambda answer: answer[: len(answer) // 2 - 1] + answer[-2:]
-        ),
+        Fault.answering("no data", truncated, lambda answer: answer[-2:]),
+        Fault.answering("half the data", truncated, lambda answer: answer[: len(answer) // 2 - 1] + answer[-2:]),
         Fault.answering("more data", FaultKind.OVERSIZED, lambda answer: answer[:-2] + b"\xaa" + answer[-2:]),
         Fault.answering("other data", data, lambda answer: bytes(byte ^ 0x55 for byte in answer[:-2]) + answer[-2:]),
         Fault.answering("zeros", data, lambda answer: bytes(len(answer) - 2) + answer[-2:]),
