@@ -48,7 +48,7 @@ CONTRACT = {
     "simulator.set",
     "demo",
 }
-GLOBAL = {"--reader", "--simulator", "--json", "--plain", "--lang", "--verbose", "--unproven"}
+GLOBAL = {"--reader", "--simulator", "--json", "--plain", "--lang", "--verbose", "--trace", "--unproven"}
 JUDGING = {"--trust", "--revocation", "--at", "--received-at"}
 
 

@@ -144,7 +144,8 @@ def test_every_fault_at_every_apdu(
     # twice: a card that refuses short EF identifiers is asked for everything with SELECT EF
     assert watched.sent <= 2 * len(good) + 8, f"{where}: {watched.sent} commands"
     assert watched.secrets <= secrets_of(row.operation), where
-    assert burnt(before, soft) == 0, f"{where}: tries were burnt with the right secret"
+    # told that the old PIN is wrong at one of its two places, the change shows the new one there: once
+    assert burnt(before, soft) <= (row.operation == "change registry PIN"), f"{where}: tries were burnt"
     assert not remembered(soft), f"{where}: the card still has something verified"
     assert_clean(log.getvalue().lower() + "".join(capsys.readouterr()).lower() + caplog.text.lower(), where)
 

@@ -50,7 +50,11 @@ class Tracer:
         used = [settings.simulator, *given.values()]
         if any(_same(self._path, name) for name in _names(used)):
             raise UsageError("--trace names a file that the command uses for something else", operation="write a trace")
-        refuse_existing(self._path, force=self._force)
+        try:
+            refuse_existing(self._path, force=self._force)
+        except OutputExists:  # its own remedy would name -o
+            words = "an earlier trace, or another file, has that name"
+            raise OutputExists(words, operation="write a trace", file=self._path.name) from None
 
     def write(self, console: Console, extended: bool | None) -> None:
         """Write the trace, unless nothing was sent. What goes wrong here is said, and changes no exit code."""

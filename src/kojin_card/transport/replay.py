@@ -41,6 +41,7 @@ class Replay:
 
     Args:
         synthetic: invented data for what is masked; it comes before what the trace itself declares.
+        description: what a prompt shows.
 
     Attributes:
         extended: as it was when the trace was made.
@@ -50,9 +51,8 @@ class Replay:
         InputError: declared data has not the length that is masked; says the line.
     """
 
-    description = "trace"
-
-    def __init__(self, trace: Trace, synthetic: Synthetic | None = None) -> None:
+    def __init__(self, trace: Trace, synthetic: Synthetic | None = None, *, description: str = "trace") -> None:
+        self.description = description
         self.extended = trace.extended
         self.played = 0
         self._trace = trace
