@@ -30,6 +30,7 @@ def bare(tmp_path: Path) -> Path:
 
 def program(bare: Path, name: str, script: str) -> None:
     path = bare / "bin" / name
+    path.unlink(missing_ok=True)  # a link to the machine's own program would be followed, and that overwritten
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
 
