@@ -209,6 +209,12 @@ def test_nothing_is_written_when_nothing_was_sent(cli: Cli, card: Card, tmp_path
     assert not (tmp_path / "t.txt").exists()
 
 
+def test_a_plan_has_it_among_the_files(cli: Cli) -> None:
+    told = cli("cert", "export", "auth", "-o", "out", "--trace", "t.txt", "--explain", "--json").json("explained")
+    assert told["files"][-1] == {"file": "t.txt", "private": True}
+    assert [one["file"] for one in told["files"]] == ["out", "t.txt"]
+
+
 def test_no_file_is_replaced_unless_force_says_so(cli: Cli, card: Card, tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text("mine")
     path = card()

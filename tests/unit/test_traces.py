@@ -132,7 +132,13 @@ def test_nothing_that_an_error_calls_itself_gets_into_a_trace() -> None:
     class Odd(KojinError):
         code = "7531\n< 9000"
 
+    class Odder(CardRemoved):
+        code = "7531\n< 9000"
+
     log = TraceLog()
+    with pytest.raises(Odder):
+        Link(Failing(Odder()), observer=log).send(CommandApdu(0, 0xA4, 0, 0))
+    assert log.text().endswith("> 00 A4 00 00  # command\n! card_removed\n")
     with pytest.raises(Odd):
         Link(Failing(Odd()), observer=log).send(CommandApdu(0, 0xA4, 0, 0), operation="a\nb\x1b 個")
     assert log.text().endswith("> 00 A4 00 00  # a?b? ?\n! transport\n")

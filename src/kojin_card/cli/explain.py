@@ -165,7 +165,7 @@ def explain(session: Session, command: str, source: PlanSource, given: Mapping[s
     """Say what the command would do. No card is opened, no secret asked for, no file touched."""
     from kojin_card.spec import load_card_spec
 
-    found = source(given) if callable(source) else source
+    found = (source(given) if callable(source) else source).writing(session.settings.trace, private=True)
     shown = any(step.action in (Action.VERIFY, Action.CHANGE) for step in found.steps)
     if shown and given.get("secrets") is None and session.settings.simulator is None:
         named = only("prompt", read("common/card_information"))  # Session._card_name

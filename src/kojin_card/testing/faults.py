@@ -221,7 +221,7 @@ def _flips() -> tuple[Fault, ...]:
     return tuple(
         Fault.answering(f"bit {bit} of the {name} byte", FaultKind.FLIP, partial(_flip, place=place, bit=bit))
         for name, place in places.items()
-        for bit in (0, 7)
+        for bit in range(0, 8, 7)  # the lowest and the highest
     )
 
 

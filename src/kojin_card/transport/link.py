@@ -233,11 +233,11 @@ class Link:
             raw = self._connection.transmit(encoded)
             received = bytes(raw) if isinstance(raw, bytes | bytearray | memoryview) else b""
         except KojinError as bad:
-            if not command.sensitive:
-                self._tell(Exchange(request.operation, request.text(command), None, failure=bad.code))
-                raise
             # Somebody else's connection may have put the command into its words, details or chain: its kind is kept.
             kind = next((known for known in _PASSED_ON if isinstance(bad, known)), TransportError)
+            if not command.sensitive:
+                self._tell(Exchange(request.operation, request.text(command), None, failure=kind.code))
+                raise
             failure = "the connection failed"
             if isinstance(bad, ReplayMismatch):
                 line = int(bad.line)
