@@ -33,12 +33,6 @@ if TYPE_CHECKING:
 #: The secrets that a holder may change: 署名用, 利用者証明用, 券面事項入力補助用, 住民基本台帳用
 ChangeableSecret = Literal["sign", "auth", "input-support", "registry"]
 
-_PLACES = {
-    "sign": ("jpki", "sign_password"),
-    "auth": ("jpki", "auth_pin"),
-    "input-support": ("input_support", "pin"),
-}
-
 
 class Card:
     """One card, one session; a context manager that resets the card and gives it back.
@@ -119,15 +113,21 @@ class Card:
 
         Raises:
             UsageError: none of the four.
+            NotOnCard: the card has no such certificate, or no such application.
             SecretFormatError, PinRejected, PinBlocked, PinReserve: as :meth:`CardChannel.change`; ``old`` stays.
             HalfChanged: ``registry`` only, see :meth:`change_registry_pin`.
         """
-        if which == "registry":
-            self.change_registry_pin(old, new, reserve=reserve)
-            return
-        if which not in _PLACES:
-            raise UsageError(f"a holder can change {', '.join(_PLACES)} and registry", operation="change a secret")
-        self.channel.change(*_PLACES[which], old, new, reserve=reserve)
+        given: str = which  # a program without types may say anything
+        match given:
+            case "registry":
+                self.change_registry_pin(old, new, reserve=reserve)
+            case "sign" | "auth":
+                self.jpki.change_secret(given, old, new, reserve=reserve)
+            case "input-support":
+                self.channel.change(self.input_support.application, "pin", old, new, reserve=reserve)
+            case _:
+                words = "a holder can change sign, auth, input-support and registry"
+                raise UsageError(words, operation="change a secret")
 
     def change_registry_pin(self, old: PinArgument, new: PinArgument, *, reserve: int = 1) -> None:
         """Change 住民基本台帳用暗証番号 in both applications that hold it, or finish a change that stopped half-way.

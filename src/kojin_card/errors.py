@@ -114,6 +114,12 @@ class NoReader(KojinError):
     code = "no_reader"
 
 
+class NotServed(NoReader):
+    """No software card is being served in a virtual reader (or not under the name that was given)."""
+
+    code = "not_served"
+
+
 class NoCard(KojinError):
     """A reader, but no card that answers as an Individual Number Card."""
 
@@ -162,6 +168,12 @@ class MissingExtra(KojinError):
     """An optional part of the package or a service of the system is not installed."""
 
     code = "missing_extra"
+
+
+class VpcdUnreachable(MissingExtra):
+    """Nobody listens where the virtual reader of pcscd should. ``details`` has ``port``."""
+
+    code = "vpcd_unreachable"
 
 
 # --- what the card answered -------------------------------------------------------------------------------------------

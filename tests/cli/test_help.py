@@ -46,6 +46,9 @@ CONTRACT = {
     "simulator.new",
     "simulator.show",
     "simulator.set",
+    "simulator.serve",
+    "simulator.insert",
+    "simulator.remove",
     "demo",
 }
 GLOBAL = {"--reader", "--simulator", "--json", "--plain", "--lang", "--verbose", "--trace", "--unproven"}

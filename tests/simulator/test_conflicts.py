@@ -84,6 +84,15 @@ def test_the_card_follows_the_decision_and_can_follow_the_other_source(
     talk(soft_card("adult", **settings), *other)
 
 
+def test_the_face_may_be_a_matter_of_code_b_alone(soft_card: Callable[..., Any]) -> None:
+    """card.md §2.3: P8N has B, the majority A or B; no row of §12."""
+    face = "00A4040C0A D3921000310001010402 -> 9000"
+    by_a = (face, f"002000930C {CODE_A} -> 9000")
+    talk(soft_card("adult"), *by_a, "00B0820002 -> FF20 9000")
+    narrow = soft_card("adult", **variant("face_by_code_b_only"))
+    talk(narrow, *by_a, "00B0820002 -> 6982", f"002000920E {CODE_B} -> 9000", "00B0820002 -> FF20 9000")
+
+
 #: the points that decide what stands on the card: the same, for a card that is made so
 MADE: dict[str, tuple[str, dict[str, Any], tuple[str, ...], tuple[str, ...]]] = {
     "date in B": (

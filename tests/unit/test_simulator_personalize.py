@@ -340,3 +340,11 @@ def test_a_card_shows_nothing_of_its_holder_in_its_repr() -> None:
     shown = repr(made()) + repr(made().applications["jpki"].keys["auth_pin"]) + repr(made().applications)
     for secret in (adult.name, adult.my_number, "ABC123", "1234", adult.name.encode().hex()):
         assert secret not in shown
+
+
+def test_the_contact_atr_is_one_of_contacts_whatever_a_reader_shows() -> None:
+    """card.md §2.5: 5F51 is the *contact* ATR without TS; a contactless one is made up by the reader (§5)."""
+    contactless = bytes.fromhex("3B888001000005E0B381A1007F")
+    state = make_card(dataclasses.replace(load_persona("adult"), atr=contactless), now=NOW)
+    assert state.atr == contactless
+    assert state.applications["card_manager"].objects["contact_atr"].hex() == "e000ff8131fe4514"

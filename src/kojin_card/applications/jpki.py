@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
@@ -230,6 +230,19 @@ class Jpki(Driver):
         sign = _message_signer(signer, certificate, how.hash)
         return AuthenticationProof.make(challenge, signer.certificate, sign, algorithm=how.jws)
 
+    def change_secret(
+        self, role: Literal["sign", "auth"], old: PinArgument, new: PinArgument, *, reserve: int = 1
+    ) -> None:
+        """Replace 署名用パスワード or 利用者証明用暗証番号.
+
+        Raises:
+            NotOnCard: a card without that certificate, whose secret is blocked from the start (under 15).
+            SecretFormatError, PinRejected, PinBlocked, PinReserve: as :meth:`CardChannel.change`; ``old`` stays.
+        """
+        which = _SIGN if role == "sign" else _AUTH
+        with self._blocked_or_absent(which):
+            self._channel.change(self.application, which.secret, old, new, reserve=reserve)
+
     def _signer(self, role: _Role, secret: PinArgument, look: bool, reserve: int) -> CardSigner:
         with self._channel.transaction():
             self._verify(role, secret, look=look, reserve=reserve)
@@ -265,8 +278,15 @@ class Jpki(Driver):
 
     def _verify(self, role: _Role, secret: PinArgument, *, look: bool, reserve: int) -> None:
         """Verify; a card that never had the certificate (a child's) is told apart from one whose secret is blocked."""
-        try:
+        with self._blocked_or_absent(role):
             self._channel.verify(self.application, role.secret, secret, look=look, reserve=reserve)
+
+    @contextlib.contextmanager
+    def _blocked_or_absent(self, role: _Role) -> Iterator[None]:
+        """Inside, a blocked secret of a certificate that this card never had becomes :class:`NotOnCard`."""
+        refused: PinBlocked
+        try:
+            yield
             return
         except PinBlocked as blocked:
             refused = blocked

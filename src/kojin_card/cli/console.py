@@ -48,6 +48,7 @@ JSON_SCHEMAS: Mapping[str, str] = {
         "card-file-made",
         "card-file-set",
         "personas",
+        "served",
         "demo",
         "written",
     )

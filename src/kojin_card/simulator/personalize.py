@@ -372,7 +372,8 @@ class _Issuer:
             case "card_manager", "lower_cv_certificate":
                 return self._cv(self.pki.cv_chain(who.municipality)[2])
             case "card_manager", "contact_atr":
-                return {file: who.atr[1:]}
+                contact = [atr for atr in (who.atr, who.profile.atr if who.profile else b"") if not _contactless(atr)]
+                return {file: contact[0][1:]} if contact and contact[0] else {}
             case "jpki", "token_information":
                 return {"serial_number": who.token_serial}
             case "jpki", "certificate_availability":
@@ -467,6 +468,11 @@ class _Issuer:
             card_expiry=self.expiry,
             profile=self._keys.profile_id(purpose),
         )
+
+
+def _contactless(atr: bytes) -> bool:
+    """Whether an ATR is one that a reader makes up for a contactless card: TD1 80, TD2 01 (card.md §5)."""
+    return atr[2:4] == b"\x80\x01"
 
 
 def _own_signatures(application: ApplicationSpec) -> list[SignatureSpec]:

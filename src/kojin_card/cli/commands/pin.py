@@ -176,7 +176,10 @@ class _AskedTwice:
     "pin.change",
     argument("which", metavar="sign|auth|text|registry", type=click.Choice(list(_CHANGEABLE))),
     *secret_options(),
-    plan=lambda given: plan(replace(*_PLACES[given["which"]])),
+    plan=lambda given: plan(
+        replace(*_PLACES[given["which"]]),
+        only("blocked", read("jpki/certificate_availability")) if given["which"] in ("sign", "auth") else (),
+    ),
 )
 def change(session: Session, which: str, secrets: str | None, last_try: bool) -> None:
     """Replace one of the four secrets that the holder may change; the form of both values is checked first."""

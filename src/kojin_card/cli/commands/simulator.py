@@ -1,4 +1,7 @@
-"""``simulator new|show``: software cards as files (``simulator set`` is in :mod:`.simulator_set`)."""
+"""``simulator new|show``: software cards as files.
+
+``simulator set`` is in :mod:`.simulator_set`, ``serve``, ``insert`` and ``remove`` are in :mod:`.simulator_serve`.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,14 @@ if TYPE_CHECKING:
 
 simulator = KojinGroup(
     "simulator",
-    {"new": "commands.simulator:new", "show": "commands.simulator:show", "set": "commands.simulator_set:set_"},
+    {
+        "new": "commands.simulator:new",
+        "show": "commands.simulator:show",
+        "set": "commands.simulator_set:set_",
+        "serve": "commands.simulator_serve:serve",
+        "insert": "commands.simulator_serve:insert",
+        "remove": "commands.simulator_serve:remove",
+    },
 )
 
 
