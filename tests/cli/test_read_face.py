@@ -57,7 +57,7 @@ def line(card: Card) -> tuple[object, ...]:
 
 
 def test_words_and_files(cli: Cli, line: tuple[object, ...], tmp_path: Path) -> None:
-    run = cli(*line, "-o", "face", "--json", secrets=B)
+    run = cli(*line, "--fast", "-o", "face", "--json", secrets=B)
     assert run.exit == 0
     value = run.json("face")
     assert (value["birth_date"], value["sex"], value["has_photo"]) == ("1990-08-03", "female", True)

@@ -22,6 +22,7 @@ from kojin_card.simulator import SoftCard, load_persona
 from kojin_card.testing.documents import blank_pdf
 from kojin_card.transport.replay import Replay
 from kojin_card.transport.trace import Trace, declared_lines, read_trace
+from kojin_card.verification.authenticity import RecordProver
 
 Card = Callable[..., Path]
 PIN = {"pin": "5678"}
@@ -32,9 +33,13 @@ def the_same_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """One time, one session key: what is left of the difference between two runs is the card's."""
     now = datetime.now(UTC)
     monkeypatch.setattr(Session, "now", staticmethod(lambda: now))
-    defaults = OpenCard.__init__.__kwdefaults__
-    assert defaults is not None
-    monkeypatch.setitem(defaults, "random", lambda count: bytes(range(count)))
+    for made_by, name, fixed in (
+        (OpenCard, "random", lambda count: bytes(range(count))),
+        (RecordProver, "clock", lambda: now),
+    ):
+        defaults = made_by.__init__.__kwdefaults__ or {}
+        assert name in defaults
+        monkeypatch.setitem(defaults, name, fixed)
 
 
 @pytest.fixture
@@ -130,7 +135,18 @@ def test_every_command_is_traced_and_plays_back(
 
 def test_the_file_is_its_owners_and_is_named(cli: Cli, card: Card, tmp_path: Path) -> None:
     for lang, word in (("ja", "記録しました: t-ja.txt"), ("en", "written: t-en.txt (4 APDUs)")):
-        run = cli("--simulator", card(), "read", "basic-four", "--lang", lang, "--trace", f"t-{lang}.txt", secrets=PIN)
+        run = cli(
+            "--simulator",
+            card(),
+            "read",
+            "basic-four",
+            "--fast",
+            "--lang",
+            lang,
+            "--trace",
+            f"t-{lang}.txt",
+            secrets=PIN,
+        )
         assert run.exit == 0
         assert word in run.err
         assert stat.S_IMODE((tmp_path / f"t-{lang}.txt").stat().st_mode) == 0o600
@@ -168,7 +184,7 @@ def test_it_tells_no_card_from_another(cli: Cli, card: Card, tmp_path: Path) -> 
 def test_it_is_written_also_when_the_command_fails(
     cli: Cli, card: Card, tmp_path: Path, secrets: dict[str, str], exit_code: int, apdus: int
 ) -> None:
-    run = cli("--simulator", card(), "read", "basic-four", "--trace", "t.txt", "--json", secrets=secrets)
+    run = cli("--simulator", card(), "read", "basic-four", "--fast", "--trace", "t.txt", "--json", secrets=secrets)
     assert run.exit == exit_code
     assert len(read_trace((tmp_path / "t.txt").read_bytes()).turns) == apdus
 

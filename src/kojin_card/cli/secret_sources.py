@@ -177,6 +177,14 @@ class PromptedSecrets:
         prompt = self._console.text(key, label=escape(label), tries_left=tries_left)
         return self._ask(prompt, name)
 
+    def on_pad(self, name: str, *, label: str, tries_left: int | None) -> bool:
+        """See :class:`~kojin_card.secret.PadSource`: a reader with keys is always used, the PIN never comes here."""
+        del name
+        self.name_card()
+        key = "say.prompt.pad" if tries_left is None else "say.prompt.pad_tries"
+        self._console.say(self._console.text(key, label=label, tries_left=tries_left))
+        return True
+
     def _ask(self, prompt: str, name: str) -> Secret:
         try:
             with warnings.catch_warnings():

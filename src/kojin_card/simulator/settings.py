@@ -126,6 +126,9 @@ def with_reset(state: CardState, spec: CardSpec, name: str, value: bytes | None)
 
 
 def _reset(content: KeyState, spec: KeySpec, value: bytes | None) -> KeyState:
+    if value is not None and spec.unset is not None and content.secret == spec.unset.value:
+        # another file of the card says that nobody set it, and would go on saying so
+        raise UsageError("this card has no such secret set, and cannot be given one here", operation=_OPERATION)
     if value is not None and (spec.format is None or not has_form(value, spec.format)):
         raise SecretFormatError("not the form of this secret", operation=_OPERATION, secret=spec.secret)
     secret = content.secret if value is None else value

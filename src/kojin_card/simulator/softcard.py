@@ -72,14 +72,18 @@ class SoftCard:
         return cls(CardFile(Path(path), spec, wait_seconds=wait_seconds), Path(path).name, spec=spec)
 
     @classmethod
-    def create(cls, path: str | os.PathLike[str], state: CardState) -> Self:
+    def create(cls, path: str | os.PathLike[str], state: CardState, *, replace: bool = False) -> Self:
         """Write a new card file and open it.
+
+        Args:
+            replace: take the place of a file of that name, at once or not at all.
 
         Raises:
             InputError: there is already something of that name, or it cannot be written there.
+            CardFileBusy: the card that is to be replaced is in use.
         """
         spec = load_card_spec()
-        create_card_file(Path(path), state, spec)
+        create_card_file(Path(path), state, spec, replace=replace)
         return cls(CardFile(Path(path), spec, wait_seconds=5.0), Path(path).name, spec=spec)
 
     @classmethod

@@ -14,7 +14,7 @@ from functools import cache, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Self
 
-from kojin_card.errors import CardRemoved, TransportError, UsageError
+from kojin_card.errors import CardRemoved, CardReset, UsageError
 from kojin_card.transport.base import Closable, Described, HasAtr, Resettable, Transactional
 
 if TYPE_CHECKING:
@@ -263,7 +263,7 @@ def _reset_noticed(card: FaultyConnection, command: bytes) -> bytes:
     """As PC/SC tells it (SCARD_W_RESET_CARD): the command is not sent."""
     del command
     card.interfere()
-    raise TransportError("the card was reset by another program", operation="transmit")
+    raise CardReset("the card was reset by another program", operation="transmit")
 
 
 def _reset_before(card: FaultyConnection, command: bytes) -> bytes:

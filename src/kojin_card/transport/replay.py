@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 from kojin_card.errors import (
     Cancelled,
+    CardBusy,
     CardFileBusy,
     CardRemoved,
+    CardReset,
     DecodeError,
     InputError,
     KojinError,
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
 Synthetic = Mapping[str, bytes | tuple[bytes, ...]] | Callable[[str, int], bytes | None]
 
 _FAILURES: Mapping[str, type[KojinError]] = {
-    kind.code: kind for kind in (CardRemoved, CardFileBusy, NoCard, NoReader, Cancelled, TransportError)
+    kind.code: kind
+    for kind in (CardRemoved, CardReset, CardBusy, CardFileBusy, NoCard, NoReader, Cancelled, TransportError)
 }
 
 

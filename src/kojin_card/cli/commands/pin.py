@@ -9,20 +9,17 @@ import click
 from kojin_card.cli.explain import Plan, look_at_all, only, plan, read
 from kojin_card.cli.explain import change as replace
 from kojin_card.cli.framework import KojinGroup, argument, command, secret_options
-from kojin_card.cli.next_steps import what_next
+from kojin_card.cli.next_steps import labels_of, name_of, state_of, what_next
 from kojin_card.cli.render import Block, Fields, Heading, Line, Role, Table
 from kojin_card.errors import NotOnCard, SecretFormatError, SecretUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from kojin_card.card import Card, ChangeableSecret
-    from kojin_card.channel import PinStatus
-    from kojin_card.cli.console import Console
     from kojin_card.cli.secret_sources import PromptedSecrets
     from kojin_card.cli.session import Session
     from kojin_card.secret import Secret
-    from kojin_card.spec import ApplicationSpec
 
 pin = KojinGroup("pin", {"status": "commands.pin:status", "change": "commands.pin:change"})
 
@@ -45,20 +42,6 @@ _PLACES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def _state(found: PinStatus, *, signs: bool) -> str:
-    """What a counter means. A card without a signature certificate (under 15) has its password blocked from the start:
-    nothing there is to be reset."""
-    if not found.present or (found.secret == "sign-password" and found.blocked and not signs):
-        return "absent"
-    if found.tries_left is None:
-        return "not_counted"
-    if found.tries_left == 0:
-        return "blocked"
-    if found.tries_left == 1:
-        return "one_left"
-    return "ready" if found.tries is None or found.tries_left >= found.tries else "used"
-
-
 _ROLES = {"blocked": Role.BAD, "one_left": Role.BAD, "used": Role.UNSURE, "absent": Role.FAINT}
 _SYMBOLS = {"blocked": "fail", "one_left": "unknown", "used": "unknown", "absent": "none", "not_counted": "unknown"}
 
@@ -75,7 +58,7 @@ def status(session: Session) -> None:
     found = card.pin_status()
     signs = _signs(card) if any(one.blocked for one in found) else True
     text, console = session.console.text, session.console
-    states = [_state(one, signs=signs) for one in found]
+    states = [state_of(one, signs=signs) for one in found]
     steps = [what_next(one, state, console) for one, state in zip(found, states, strict=True)]
     value = {
         "card": card.description,
@@ -84,7 +67,7 @@ def status(session: Session) -> None:
                 "application": one.application,
                 "key": one.key,
                 "secret": one.secret,
-                "name": _name(one, session.lang),
+                "name": name_of(one, session.lang),
                 "state": state,
                 "tries_left": one.tries_left,
                 "tries": one.tries,
@@ -93,7 +76,7 @@ def status(session: Session) -> None:
             for one, state, step in zip(found, states, steps, strict=True)
         ],
     }
-    labels = _labels(found, console)
+    labels = labels_of(found, console)
     rows = [
         (
             label,
@@ -119,24 +102,6 @@ def status(session: Session) -> None:
     if len(todo) < len(rows):
         blocks.append(Line(text("say.tries.all_ready")))
     session.answer("pin-status", value, blocks)
-
-
-def _name(named: PinStatus | ApplicationSpec, lang: str) -> str:
-    return named.name_ja if lang == "ja" else named.name_en
-
-
-def _labels(found: Sequence[PinStatus], console: Console) -> list[str]:
-    """Names, with the application where two secrets have the same."""
-    from kojin_card.spec import load_card_spec
-
-    applications = load_card_spec().applications
-    names = [_name(one, console.lang) for one in found]
-    return [
-        console.text("say.tries.of", name=name, application=_name(applications[one.application], console.lang))
-        if names.count(name) > 1
-        else name
-        for one, name in zip(found, names, strict=True)
-    ]
 
 
 def _signs(card: Card) -> bool:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +18,7 @@ from kojin_card.cli.framework import KojinCommand, KojinGroup, argument, command
 from kojin_card.cli.judging import Moment
 from kojin_card.cli.render import Block, Fields, Heading, Line, Role, Table
 from kojin_card.cli.wording import moment, utc
-from kojin_card.errors import InputError, UsageError
+from kojin_card.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,18 +144,15 @@ def _make(
     path = Path(file or output or f"{who.id}.json")
     refuse_existing(path, force=force)
     state = make_card(who, now=session.now() if at is None else at, knobs=knobs, fresh_keys=fresh_keys)
-    if force and path.exists():
-        with contextlib.suppress(InputError):  # not a card file: it is replaced all the same
-            SoftCard.open(path, wait_seconds=0.0).close()  # one that is in use is not
-        path.unlink()
-    SoftCard.create(path, state).close()
+    if lists is not None:
+        add_lists(session, who, state, lists)  # first: a card whose story cannot be told is not made
+    SoftCard.create(path, state, replace=force).close()
     text = session.console.text
     blocks: list[Block] = [
         Line(f"{session.console.symbol('pass')} {text('say.simulator.made', file=str(path))}", Role.GOOD),
         Line(text("say.simulator.test_card")),
     ]
     if lists is not None:
-        add_lists(session, who, state, lists)
         blocks.append(Line(text("say.simulator.lists", folder=str(lists))))
     value = {
         "file": str(path),

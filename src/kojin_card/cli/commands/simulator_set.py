@@ -70,10 +70,14 @@ def _set(
         knobs = _set_running(served, file, wanted, values, knob)
     else:
         spec = load_card_spec()
-        state = SoftCard.rewrite(file, lambda before: changed(before, spec, reset=values, tries=wanted, knobs=knob))
-        knobs = knob_values(state.knobs, spec)
-        if lists is not None:
-            _renew_lists(session, state, lists)
+
+        def new_state(before: CardState) -> CardState:
+            after = changed(before, spec, reset=values, tries=wanted, knobs=knob)
+            if lists is not None:
+                _renew_lists(session, after, lists)
+            return after
+
+        knobs = knob_values(SoftCard.rewrite(file, new_state).knobs, spec)
     text = session.console.text
     value = {
         "file": file,
