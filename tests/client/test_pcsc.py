@@ -151,7 +151,7 @@ def test_a_name_is_a_whole_name_first(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"Mute": Reader(Other(), mute=True), "Other": Reader(Other())}, WrongCard),
         ({"Busy": Reader(Other(), exclusive_elsewhere=True), "Other": Reader(Other())}, CardBusy),
     ],
-    ids=str,
+    ids=["no reader", "empty", "mute", "another card", "busy"],
 )
 def test_without_one_the_cause_is_told(
     monkeypatch: pytest.MonkeyPatch, readers: dict[str, Reader], kind: type[KojinError]
