@@ -38,6 +38,7 @@ class Case:
 #: every command that opens a card, with each of its options that changes what is opened
 CASES = [
     Case("info"),
+    Case("doctor"),
     Case("check", exit=21),
     Case("check", {"pin": "5678", **B}),
     Case("check --by pin", {"pin": "5678"}),
@@ -85,7 +86,7 @@ NAMES = [f"{case.line}{' ...' if case.tries else ''} {case.persona} {'/'.join(ca
 def path_of(line: str) -> str:
     """``read.face`` of a line."""
     words = line.split()
-    return ".".join(words[:1] if words[0] in ("info", "check") else words[:2])
+    return ".".join(words[:1] if words[0] in ("info", "check", "doctor") else words[:2])
 
 
 def steps_of(run: Run) -> list[dict[str, Any]]:
