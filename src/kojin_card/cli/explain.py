@@ -176,7 +176,7 @@ def explain(session: Session, command: str, source: PlanSource, given: Mapping[s
     """
     from kojin_card.spec import load_card_spec
 
-    found = source(given) if callable(source) else source
+    found = (source(given) if callable(source) else source).writing(session.settings.trace, private=True)
     for name in found.inputs:
         check_input(name)
     output = given.get("output")

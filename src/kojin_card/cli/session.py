@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kojin_card.cli.framework import Settings
     from kojin_card.cli.render import Block
     from kojin_card.cli.secret_sources import PromptedSecrets, Secrets
+    from kojin_card.cli.tracing import Tracer
     from kojin_card.secret import Secret
     from kojin_card.transport.link import Exchange
 
@@ -38,6 +39,7 @@ class Session(AbstractContextManager["Session"]):
         self._card: Card | None = None
         self._secrets: Secrets | None = None
         self._sent = 0
+        self._tracer: Tracer | None = None
 
     @property
     def lang(self) -> str:
@@ -83,14 +85,28 @@ class Session(AbstractContextManager["Session"]):
                 wait=settings.wait,
                 waiting=lambda: self.say("say.waiting"),
                 allow_unproven=settings.unproven,
-                observer=self._observe if settings.verbose else None,
+                observer=self._observe if settings.verbose or self._tracer is not None else None,
                 lang=settings.lang,
             )
         return self._card
 
     def _observe(self, exchange: Exchange) -> None:
+        if self._tracer is not None:
+            self._tracer.log(exchange)
         self._sent += 1
-        self.console.say(f"[{self._sent}] {exchange.operation}: {exchange}")
+        if self.settings.verbose:
+            self.console.say(f"[{self._sent}] {exchange.operation}: {exchange}")
+
+    def trace(self, command: str, given: Mapping[str, Any]) -> None:
+        """Keep the conversation for ``--trace``, where it was asked for.
+
+        Raises:
+            UsageError, OutputExists, OutputFailed: it could not be written when the command ends.
+        """
+        if self.settings.trace is not None:
+            from kojin_card.cli.tracing import Tracer
+
+            self._tracer = Tracer(self.settings, command, given)
 
     def secrets(self, where: str | None) -> Secrets:
         """Where this command's secrets come from: ``--secrets``, or prompts that name the card.
@@ -195,6 +211,8 @@ class Session(AbstractContextManager["Session"]):
         finally:
             if self.settings.verbose and self._card is not None:
                 self.say("say.verbose.sent", count=self._sent)
+            if self._tracer is not None and self._card is not None:
+                self._tracer.write(self.console, self._card.channel.link.said_extended)
 
     def __enter__(self) -> Self:
         return self
