@@ -288,7 +288,9 @@ def test_watching_ends_with_130_when_it_is_interrupted(cli: Cli, monkeypatch: py
 def test_commands_use_the_reader(cli: Cli, monkeypatch: pytest.MonkeyPatch, soft: Callable[..., SoftCard]) -> None:
     fake = Fake(Left=Reader(soft()), Right=Reader(soft("child"))).install(monkeypatch)
     assert cli("info", "--json").error()["code"] == "ambiguous_card"
-    run = cli("--reader", "left", "read", "basic-four", "--json", secrets={"pin": PINS["basic"]})
+    run = cli(
+        "--reader", "left", "read", "basic-four", "--trust", "simulator", "--json", secrets={"pin": PINS["basic"]}
+    )
     assert run.exit == 0
     assert fake.resets == 1
     assert cli("--reader", "left", "--simulator", "x", "info").exit == 2
@@ -306,7 +308,7 @@ def test_a_prompt_names_reader_and_card(
     Fake(PaSoRi=Reader(soft())).install(monkeypatch)
     monkeypatch.setattr(PromptedSecrets, "possible", staticmethod(lambda: True))
     monkeypatch.setattr("getpass.getpass", lambda _: PINS["basic"])
-    run = cli("read", "basic-four", "--lang", "ja")
+    run = cli("read", "basic-four", "--trust", "simulator", "--lang", "ja")
     assert run.exit == 0
     assert "カード: PaSoRi 個人番号カード（マイナンバーカード） …0017" in run.err
 
@@ -318,7 +320,7 @@ def test_a_reader_with_keys_is_used_for_digits(
 
     fake = Fake(Keys=Reader(soft(), features={0x06: 0x42330006}, typed=PINS["basic"])).install(monkeypatch)
     monkeypatch.setattr(PromptedSecrets, "possible", staticmethod(lambda: True))
-    run = cli("read", "basic-four", "--by", "pin", "--lang", "ja")
+    run = cli("read", "basic-four", "--by", "pin", "--trust", "simulator", "--lang", "ja")
     assert run.exit == 0, run.err
     assert "リーダーのキーで入力してください" in run.err
     assert len(fake.structures) == 1
