@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kojin_card.cli.explain import Plan, only, plan, read, verify
+from kojin_card.cli.explain import Plan, if_refused, only, plan, read, verify
 from kojin_card.cli.framework import KojinGroup, argument, command, option, output_options, secret_options
 from kojin_card.cli.judging import Judging, judging_options, trust_store
 from kojin_card.cli.render import Fields, Heading, Line
@@ -60,13 +60,13 @@ def _plan(given: Mapping[str, Any]) -> Plan:
         case "sign":
             return plan(
                 verify("jpki/sign_password"),
-                only("blocked", read("jpki/certificate_availability")),
+                if_refused(),
                 read("jpki/sign_certificate"),
             )
         case "auth":
             return plan(
                 only("asked_for", verify("jpki/auth_pin")),
-                only("blocked", read("jpki/certificate_availability")),
+                if_refused(),
                 read("jpki/auth_certificate"),
             )
         case authority:
