@@ -332,3 +332,37 @@ def test_the_card_says_which_certificates_it_has(cli: Cli, card: Card) -> None:
     run = cli("--simulator", path, "cert", "show", "auth", "--json", "--lang", "ja")
     assert run.exit == 8
     assert "info" not in run.error()["remedy"]
+
+
+#: words of the code and of the operating system that are for developers
+RAW = ("open card file", "No such file", "not a card file", "another process", "no CA of the test PKI", "must be the")
+
+
+def test_japanese_answers_are_japanese(cli: Cli, card: Card, tmp_path: Path) -> None:
+    from kojin_card.simulator import SoftCard
+
+    (tmp_path / "other.json").write_text("{}", "utf-8")
+    (tmp_path / "mine.toml").write_text('schema = 1\n[persona]\nid = "other"\n', "utf-8")
+    path = card()
+    with SoftCard.open(path):
+        busy = cli("--simulator", path, "info", "--lang", "ja")
+    runs = [
+        (busy, "別のプログラムがこのカードを開いています"),
+        (cli("--simulator", "none.json", "info", "--lang", "ja"), "そのようなファイルやフォルダーはありません"),
+        (cli("--simulator", "other.json", "info", "--lang", "ja"), "ソフトウェアカードのファイルではありません"),
+        (cli("simulator", "new", "--persona", "mine.toml", "--lang", "ja"), "id はファイルの名前"),
+        (cli("simulator", "new", "x.json", "--at", "2045-01-01T00:00+09:00", "--lang", "ja"), "認証局がありません"),
+        (cli("simulator", "new", "x.json", "--at", "1990-01-01T00:00+09:00", "--lang", "ja"), "生まれる前の日時"),
+    ]
+    for run, words in runs:
+        assert run.exit
+        assert words in "".join(run.err.split("\n"))
+        assert not [raw for raw in RAW if raw in run.err]
+
+
+def test_a_certificate_is_shown_in_words(cli: Cli, card: Card) -> None:
+    for lang, words in (("ja", "電子署名（認証を含む）"), ("en", "digital signature")):
+        out = cli("--simulator", card(), "cert", "show", "auth", "--lang", lang).out
+        assert words in out
+        assert "digital_signature" not in out
+    assert "digital_signature" in cli("--simulator", card(), "cert", "show", "auth", "--json").out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -66,7 +68,9 @@ def problem(error: BaseException, settings: Settings) -> Problem:
 
 
 def _known(error: KojinError, lang: str) -> Problem:
-    special = messages.detail(error.message, lang)
+    where = "{file} [{table}]: ".format_map({"file": "", "table": "", **error.details})
+    where = where if error.message.startswith(where) else ""  # a SpecError names its place
+    special = messages.detail(error.message.removeprefix(where), lang)
     words = special.headline or error.words(lang)
     remedy = special.remedy or _remedy(error, lang) or error.remedy(lang)
     if error.code.startswith("pin_") or not error.message:
@@ -74,8 +78,17 @@ def _known(error: KojinError, lang: str) -> Problem:
     elif isinstance(error, CardError) and _STATUS_WORD.fullmatch(error.message):
         detail = operation_words(error.operation or "", lang)  # the words have the status word already
     else:
-        detail = special.words if special.words and lang == "ja" else error.message
+        detail = (special.words or _of_the_system(error.message, lang)) if lang == "ja" else ""
+        detail = f"{where}{detail}" if detail else error.message
     return Problem(error.code, words, remedy, detail, getattr(error, "tries_left", None), exit_of(error))
+
+
+def _of_the_system(message: str, lang: str) -> str:
+    """What the operating system says of a file, which it says in English; empty for anything else."""
+    for name in ("ENOENT", "EACCES", "EPERM", "EISDIR", "ENOTDIR", "ENOSPC", "EROFS", "ENAMETOOLONG", "EBADF"):
+        if message == os.strerror(getattr(errno, name)):
+            return messages.text(f"say.os.{name}", lang)
+    return ""
 
 
 def _remedy(error: KojinError, lang: str) -> str:
