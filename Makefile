@@ -1,5 +1,6 @@
 # Everything here works on a bare machine with git, make and python3 (3.11 or newer, with venv); what is missing beyond
-# that is named in one sentence. Nothing is installed outside .venv, except by `make test` where it may (openssl, pdfsig).
+# that is named in one sentence. Nothing is installed outside .venv, except by `make test` where it may (FOREIGN in
+# tools/setup.sh: pcscd, OpenSC and the other programs that nobody here wrote).
 .DEFAULT_GOAL := help
 .PHONY: help demo setup test tables lint docs reference bench constraints clean
 

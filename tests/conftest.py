@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -18,6 +19,13 @@ settings.load_profile("house")
 
 #: When every software card of the tests was issued: within the validity of the test PKI's CAs.
 CARD_NOW = datetime(2026, 4, 1, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _no_real_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test in this process ever speaks with a reader of the machine that it runs on: pyscard is not there. Those
+    that need one bring their own, or start a process with a pcscd of ours (tests/interop)."""
+    monkeypatch.setitem(sys.modules, "smartcard", None)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Write ``constraints.txt`` anew: every name and exact version that pip resolves today for the dev extra.
+"""Write ``constraints.txt`` anew: every name and exact version that pip resolves today for the extras dev and interop.
 
 ``make constraints`` runs it. Names and versions only, never an address, so that the file says the same everywhere.
 """
@@ -19,7 +19,8 @@ def resolve() -> dict[str, str]:
     """Ask pip what it would install into an empty environment; nothing is installed."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--report", "-"]
     free = {name: value for name, value in os.environ.items() if name not in ("PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT")}
-    done = subprocess.run([*command, "-e", ".[dev]"], cwd=ROOT, env=free, capture_output=True, text=True, check=True)
+    command += ["-e", ".[dev,interop]"]
+    done = subprocess.run(command, cwd=ROOT, env=free, capture_output=True, text=True, check=True)
     found = (entry["metadata"] for entry in json.loads(done.stdout)["install"])
     return {entry["name"]: entry["version"] for entry in found if entry["name"] != OWN_NAME}
 

@@ -3,7 +3,7 @@
 #
 #   sh tools/setup.sh runtime    .venv with the package (editable) and what it runs on
 #   sh tools/setup.sh dev        the same with the tools that make lint, test and docs use
-#   sh tools/setup.sh foreign    programs nobody here wrote, which the tests compare with
+#   sh tools/setup.sh foreign    programs nobody here wrote, which the tests compare with, and the bindings to them
 set -eu
 
 VENV=.venv
@@ -57,10 +57,39 @@ install() {
     printf '%s\n' "done in $(($(date +%s) - begun)) s."
 }
 
+# What shows that it is there (a command, or a file), and the package of Debian that brings it. The tests name the same
+# commands and files (marks.foreign). The last three build the binding to PC/SC.
+FOREIGN='
+openssl                                         openssl
+pdfsig                                          poppler-utils
+pcscd                                           pcscd
+/usr/lib/pcsc/drivers/serial/libifdvpcd.so      vsmartcard-vpcd
+opensc-tool                                     opensc
+/usr/lib/*/opensc-pkcs11.so                     opensc-pkcs11
+p11tool                                         gnutls-bin
+ssh-keygen                                      openssh-client
+/usr/lib/*/engines-3/pkcs11.so                  libengine-pkcs11-openssl
+modutil                                         libnss3-tools
+/usr/include/PCSC/winscard.h                    libpcsclite-dev
+swig                                            swig
+cc                                              gcc
+'
+
+is_there() {
+    case $1 in
+        # shellcheck disable=SC2086 # a pattern is meant to be one
+        /*) for found in $1; do if [ -e "$found" ]; then return 0; fi; done; return 1 ;;
+        *) PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null 2>&1 ;;
+    esac
+}
+
 foreign() {
     missing=
-    command -v openssl >/dev/null 2>&1 || missing="openssl"
-    command -v pdfsig >/dev/null 2>&1 || missing="$missing poppler-utils"
+    while read -r what package; do
+        [ -z "$what" ] || is_there "$what" || missing="$missing${missing:+ }$package"
+    done <<LIST
+$FOREIGN
+LIST
     [ -n "$missing" ] || return 0
     as_root=
     if [ "$(id -u)" != 0 ]; then
@@ -78,9 +107,20 @@ foreign() {
     printf '%s\n' "NOT RUN: the tests against programs that nobody here wrote, until you install: $missing (Debian, Ubuntu: apt-get install $missing)." >&2
 }
 
+# The bindings are built from source (on Linux there is no other way), once.
+bindings() {
+    if [ ! -x $VENV/bin/python ] || $VENV/bin/python -c 'import PyKCS11, smartcard' >/dev/null 2>&1; then
+        return 0
+    fi
+    if is_there /usr/include/PCSC/winscard.h && is_there swig && is_there cc; then
+        (install '.[interop]' "with the bindings to PC/SC and PKCS#11") && return 0
+    fi
+    printf '%s\n' "NOT RUN: the tests that need the Python packages pyscard and PyKCS11 (they are built with gcc, swig and libpcsclite-dev)." >&2
+}
+
 case ${1:-} in
     runtime) make_venv && install . "what it runs on" && touch $VENV/.runtime ;;
     dev) make_venv && install '.[dev]' "with the developers' tools" && touch $VENV/.runtime $VENV/.dev ;;
-    foreign) foreign ;;
+    foreign) foreign && bindings ;;
     *) stop "say what to set up: sh tools/setup.sh runtime|dev|foreign." ;;
 esac

@@ -15,8 +15,9 @@ from kojin_card.applications import (
     Licence,
     change_registry_pin,
 )
+from kojin_card.applications.proof import gather_card
 from kojin_card.channel import CardChannel
-from kojin_card.errors import KojinError, MissingExtra, UsageError
+from kojin_card.errors import KojinError, UsageError
 from kojin_card.transport.base import Closable, Described
 
 if TYPE_CHECKING:
@@ -25,9 +26,12 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from kojin_card.channel import PinArgument, PinStatus
+    from kojin_card.pki.profile import Store
     from kojin_card.spec import CardSpec
-    from kojin_card.transport.base import Connection
+    from kojin_card.transport.base import CancelFlag, Connection
     from kojin_card.transport.link import Observer
+    from kojin_card.verdict import Verdict
+    from kojin_card.verification.authenticity import RecordProver
 
 
 #: The secrets that a holder may change: 署名用, 利用者証明用, 券面事項入力補助用, 住民基本台帳用
@@ -50,7 +54,7 @@ class Card:
         observer: is told every exchange, masked (:class:`~kojin_card.transport.link.Exchange`).
         plain_select: never use short EF identifiers.
         lang: ``ja`` or ``en``, for what a PIN source is told.
-        random: gives that many unpredictable bytes, for the keys of secure messaging.
+        random: gives that many unpredictable bytes, for the keys of secure messaging and for challenges.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class Card:
         random: Callable[[int], bytes] = token_bytes,
     ) -> None:
         self._connection = connection
+        self._random = random
         self.channel = CardChannel(
             connection,
             spec=spec,
@@ -138,6 +143,53 @@ class Card:
         """
         change_registry_pin(self.channel, old, new, reserve=reserve)
 
+    def prover(self, trust: Store | str = "production") -> RecordProver:
+        """What the reads of the applications take as ``prove``: nothing is returned that is not proved genuine.
+
+        A record rests on its own application alone: the certificate of its signer, its signature, its digest, the
+        card's key and a fresh challenge (card.md §2.8).
+
+        Raises:
+            TrustError: no store of that name.
+        """
+        from kojin_card.verification.authenticity import RecordProver
+
+        return RecordProver(trust, random=self._random, spec=self.channel.spec)
+
+    def check_authenticity(
+        self,
+        trust: Store | str = "production",
+        *,
+        pin: PinArgument | None = None,
+        code_b: PinArgument | None = None,
+        code_a: PinArgument | None = None,
+        birth_code: PinArgument | None = None,
+        look: bool = True,
+        reserve: int = 1,
+    ) -> Verdict:
+        """Whether the card is genuine. No secret: certificates only, which a copy has too, so INDETERMINATE at best.
+
+        Each secret opens one application, and one record there is proved: ``pin`` 券面事項入力補助AP (the four items),
+        ``code_b`` or ``code_a`` 券面事項確認AP (the face), ``birth_code`` the same (the age record). Nothing that was
+        read comes out of it. A genuine card can be a stopped one: whether it is in force is not looked at.
+
+        Args:
+            trust: the store of CA keys.
+            look, reserve: as :meth:`CardChannel.verify`.
+
+        Raises:
+            TrustError: no store of that name; nothing was sent. UsageError: both verification numbers.
+            SecretFormatError, PinRejected, PinBlocked, PinReserve: as :meth:`CardChannel.verify`.
+            UnexpectedAnswer: the card gave an answer that is none.
+        """
+        if code_a is not None and code_b is not None:
+            raise UsageError("the verification number A or B, one of them", operation="check the card")
+        prover = self.prover(trust)
+        secrets = {"pin": pin, "code_b": code_b, "code_a": code_a, "birth_code": birth_code}
+        given = {name: secret for name, secret in secrets.items() if secret is not None}
+        evidence = gather_card(self.channel, given, prover.challenge, look=look, reserve=reserve)
+        return prover.judge.card(evidence)
+
     def close(self) -> None:
         """Let the card forget what was verified, and give it back; may be called twice.
 
@@ -174,37 +226,45 @@ def connect(
     reader: str | None = None,
     *,
     simulator: str | PathLike[str] | None = None,
+    wait: float = 0.0,
+    cancel: CancelFlag | None = None,
+    waiting: Callable[[], None] | None = None,
     allow_unproven: bool = False,
     observer: Observer | None = None,
     plain_select: bool = False,
     lang: str = "ja",
 ) -> Card:
-    """Open a card.
+    """Open a card: the one that answers in any reader, whatever its ATR.
 
     Args:
-        reader: name of a reader.
+        reader: name of a reader, or a part of it; needed when several cards answer.
         simulator: file of a software card instead; made by ``kojin-card simulator new``.
+        wait: seconds to wait for a card, when there is none yet; ``waiting`` is called once when that begins, and
+            ``cancel`` (a :class:`threading.Event`) ends it.
         allow_unproven, observer, plain_select, lang: see :class:`Card`.
 
     Raises:
-        MissingExtra: this version has no support for readers yet.
+        NoReader, NoCard, WrongCard: no card answers. AmbiguousCard: several do, and no reader is named.
+        CardBusy: another program has it. Cancelled: the waiting was.
+        MissingExtra: the extra ``pcsc`` is not installed. NoService, ServiceRefused: the system's smart-card service
+            does not run, or does not let this user in.
         UsageError: both a reader and a software card.
         InputError: the file is no software card. CardFileBusy: another process holds it.
     """
-    if simulator is None:
-        raise MissingExtra(
-            "this version opens software cards only (simulator=FILE); readers come with a later version",
-            operation="open a reader",
-            missing_ja="カードリーダー",
-            missing_en="card readers",
-        )
-    if reader is not None:
+    if simulator is not None and reader is not None:
         raise UsageError("a reader or a software card, not both", operation="open a card")
-    from kojin_card.simulator import SoftCard
+    connection: Connection
+    if simulator is None:
+        from kojin_card.transport.finding import open_card
 
+        connection = open_card(reader, wait=wait, cancel=cancel, waiting=waiting)
+    else:
+        from kojin_card.simulator import SoftCard
+
+        connection = SoftCard.open(simulator)
     return Card(
-        SoftCard.open(simulator),
-        ours=True,
+        connection,
+        ours=simulator is not None,
         allow_unproven=allow_unproven,
         observer=observer,
         plain_select=plain_select,

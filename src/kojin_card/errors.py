@@ -115,10 +115,22 @@ class NoReader(KojinError):
     code = "no_reader"
 
 
+class NotServed(NoReader):
+    """No software card is being served in a virtual reader (or not under the name that was given)."""
+
+    code = "not_served"
+
+
 class NoCard(KojinError):
     """A reader, but no card that answers as an Individual Number Card."""
 
     code = "no_card"
+
+
+class WrongCard(NoCard):
+    """A card that is no Individual Number Card, or none that the reader can speak with."""
+
+    code = "wrong_card"
 
 
 class AmbiguousCard(KojinError):
@@ -139,6 +151,18 @@ class CardRemoved(TransportError):
     code = "card_removed"
 
 
+class CardBusy(TransportError):
+    """Another program holds the card. Nothing was sent."""
+
+    code = "card_busy"
+
+
+class CardReset(TransportError):
+    """Another program reset the card in the middle: what was verified is forgotten, and nothing is sent again."""
+
+    code = "card_reset"
+
+
 class CardFileBusy(TransportError):
     """Another process holds the software card's file."""
 
@@ -149,6 +173,24 @@ class MissingExtra(KojinError):
     """An optional part of the package or a service of the system is not installed."""
 
     code = "missing_extra"
+
+
+class NoService(MissingExtra):
+    """The smart-card service of the system (PC/SC; pcscd on Linux) does not run."""
+
+    code = "no_service"
+
+
+class ServiceRefused(MissingExtra):
+    """The smart-card service runs and does not let this user in (polkit on Linux)."""
+
+    code = "service_refused"
+
+
+class VpcdUnreachable(MissingExtra):
+    """Nobody listens where the virtual reader of pcscd should. ``details`` has ``port``."""
+
+    code = "vpcd_unreachable"
 
 
 # --- what the card answered -------------------------------------------------------------------------------------------
@@ -279,6 +321,23 @@ class VerdictError(KojinError):
             indication=str(verdict.indication),
             sub_indication=str(verdict.sub_indication or ""),
         )
+
+
+class NotGenuine(VerdictError):
+    """What was read of a card is not proved genuine, and so is not given out."""
+
+    code = "not_genuine"
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict)
+        self.operation = f"read {verdict.subject}"
+
+    def remedy(self, lang: str = "en") -> str:
+        """What to do about each reason."""
+        from kojin_card import messages
+
+        words = (messages.reason_words(reason, lang) for reason in dict.fromkeys(self.verdict.reasons))
+        return " ".join(words) or super().remedy(lang)
 
 
 class TrustError(InputError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING, NoReturn, Protocol, Self
+from typing import TYPE_CHECKING, NoReturn, Protocol, Self, runtime_checkable
 
 from kojin_card.errors import SecretFormatError
 
@@ -82,6 +82,15 @@ class PinSource(Protocol):
             SecretUnavailable: this source has no such secret.
             Cancelled: the person gave up.
         """
+        ...
+
+
+@runtime_checkable
+class PadSource(Protocol):
+    """What a :class:`PinSource` may be besides: it lets people type at the reader's own keys, where it has some."""
+
+    def on_pad(self, name: str, *, label: str, tries_left: int | None) -> bool:
+        """Whether the secret is to be typed there; if so, people have been told by now. Arguments as for ``secret``."""
         ...
 
 

@@ -84,6 +84,12 @@ class CheckId(StrEnum):
     VALIDITY = "validity"
     REVOCATION = "revocation"
     TIME = "time"
+    CV_CERTIFICATE = "cv_certificate"
+    RECORD = "record"
+    RECORD_DIGEST = "record_digest"
+    CARD_KEY = "card_key"
+    CARD_RESPONSE = "card_response"
+    CONSISTENCY = "consistency"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +155,44 @@ REASONS: Mapping[str, Consequence] = {
     "revocation.unusable": Consequence(_I, _S.TRY_LATER),
     "time.asserted": Consequence(_I, _S.NO_POE),
     "time.contradicted": Consequence(_I, _S.SIG_CONSTRAINTS_FAILURE),
+    "cv_certificate.missing": Consequence(_I, _S.NO_SIGNING_CERTIFICATE_FOUND),
+    "cv_certificate.malformed": Consequence(_F, _S.FORMAT_FAILURE),
+    "cv_certificate.unknown_issuer": Consequence(_I, _S.NO_CERTIFICATE_CHAIN_FOUND),
+    "cv_certificate.forged": Consequence(_F, _S.SIG_CRYPTO_FAILURE),
+    "cv_certificate.broken_chain": Consequence(_F, _S.FORMAT_FAILURE),
+    "cv_certificate.weak": Consequence(_I, _S.CRYPTO_CONSTRAINTS_FAILURE),
+    "record.absent": Consequence(_I, _S.SIGNED_DATA_NOT_FOUND),
+    "record.malformed": Consequence(_F, _S.FORMAT_FAILURE),
+    "record.forged": Consequence(_F, _S.SIG_CRYPTO_FAILURE),
+    "record.encoding": Consequence(_F, _S.SIG_CRYPTO_FAILURE),
+    "record.unproven": Consequence(_I, _S.SIG_CONSTRAINTS_FAILURE),
+    "record_digest.mismatch": Consequence(_F, _S.HASH_FAILURE),
+    "card_key.absent": Consequence(_I, _S.SIGNED_DATA_NOT_FOUND),
+    "card_key.malformed": Consequence(_F, _S.FORMAT_FAILURE),
+    "card_key.forged": Consequence(_F, _S.SIG_CRYPTO_FAILURE),
+    "card_key.unproven": Consequence(_I, _S.SIG_CONSTRAINTS_FAILURE),
+    "card_key.weak": Consequence(_I, _S.CRYPTO_CONSTRAINTS_FAILURE),
+    "card_response.not_asked": Consequence(_I, _S.SIGNED_DATA_NOT_FOUND),
+    "card_response.absent": Consequence(_I, _S.SIGNED_DATA_NOT_FOUND),
+    "card_response.wrong": Consequence(_F, _S.SIG_CRYPTO_FAILURE),
+    "consistency.contradicted": Consequence(_F, _S.SIG_CONSTRAINTS_FAILURE),
+    "consistency.unsigned": Consequence(_I, _S.SIG_CONSTRAINTS_FAILURE),
 }
+
+#: the checks that are made of cards, not of what cards signed
+CARD_CHECKS = frozenset(
+    {
+        CheckId.CV_CERTIFICATE,
+        CheckId.RECORD,
+        CheckId.RECORD_DIGEST,
+        CheckId.CARD_KEY,
+        CheckId.CARD_RESPONSE,
+        CheckId.CONSISTENCY,
+    }
+)
+
+#: what a verdict may say beside its checks; none of it decides anything
+NOTES = ("test_store", "in_force", "unsigned", "not_bound", "without_secret", "absent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +248,7 @@ class Verdict:
         store: the trust store it rests on (``production``, ``jlis-test``, ``simulator``), or ``given-key`` for a key
             that the caller brought.
         time: the time of judgement; ``time_basis`` says what it rests on.
+        notes: keys of :data:`NOTES`: what whoever relies on it should know, and what decides nothing.
         holder: personal data, only when disclosure was asked for; never in ``repr`` nor in JSON by accident.
     """
 
@@ -217,6 +261,7 @@ class Verdict:
     parts: tuple[Verdict, ...] = ()
     evidence: Mapping[str, str] = field(default_factory=dict)
     holder: object | None = field(default=None, repr=False)
+    notes: tuple[str, ...] = ()
 
     def _deciding(self) -> tuple[Indication, SubIndication | None]:
         """Failures before uncertainty, each in the order of the checks; then what is missing; then the parts."""

@@ -73,6 +73,19 @@ def card(tmp_path: Path, states: Callable[[str], CardState]) -> Callable[..., Pa
     return make
 
 
+@pytest.fixture
+def fake(tmp_path: Path) -> Callable[[CardState], Path]:
+    """The file of a card that is not what it seems (``attacks.fakes`` makes its state)."""
+    from kojin_card.simulator import SoftCard
+
+    def make(state: CardState) -> Path:
+        path = tmp_path / "fake.json"
+        SoftCard.create(path, state).close()
+        return path
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def crls(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of fresh lists for the personas' municipality."""

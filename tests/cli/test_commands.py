@@ -43,8 +43,8 @@ def test_code_b_gives_the_published_items_of_the_test_card(cli: Cli, card: Card)
     holder = published_test_card()["holder"]
     secrets = {"code-b": holder["verification_code_b"]}
     path = card("jlis_test_card")
-    run = cli("--simulator", path, "read", "basic-four", "--by", "code-b", "--json", secrets=secrets)
-    assert cli("--simulator", path, "read", "basic-four", "--json", secrets=secrets).out == run.out
+    run = cli("--simulator", path, "read", "basic-four", "--fast", "--by", "code-b", "--json", secrets=secrets)
+    assert cli("--simulator", path, "read", "basic-four", "--fast", "--json", secrets=secrets).out == run.out
     value = run.json("basic-four")
     assert run.exit == 0
     assert (value["name"], value["address"]) == (holder["name"], holder["address"])
@@ -54,7 +54,7 @@ def test_code_b_gives_the_published_items_of_the_test_card(cli: Cli, card: Card)
 
 def test_code_b_is_made_from_what_is_printed_on_the_card(cli: Cli, card: Card) -> None:
     printed = {"birth-date": "1980-02-17", "expiry-year": "2035", "security-code": "2285"}
-    arguments = ("--simulator", card("jlis_test_card"), "read", "basic-four", "--by", "code-b", "--json")
+    arguments = ("--simulator", card("jlis_test_card"), "read", "basic-four", "--fast", "--by", "code-b", "--json")
     assert cli(*arguments, secrets=printed).exit == 0
     assert cli(*arguments, secrets={**printed, "security-code": "2286"}).exit == 4
     assert cli(*arguments, secrets={**printed, "birth-date": "19801317"}).error()["code"] == "secret_format"
@@ -62,7 +62,8 @@ def test_code_b_is_made_from_what_is_printed_on_the_card(cli: Cli, card: Card) -
 
 
 def test_four_apdus_with_the_pin(cli: Cli, card: Card) -> None:
-    run = cli("read", "basic-four", "-v", "--simulator", card("jlis_test_card"), secrets={"pin": PINS["basic"]})
+    line = ("read", "basic-four", "--fast", "-v", "--simulator", card("jlis_test_card"))
+    run = cli(*line, secrets={"pin": PINS["basic"]})
     assert run.exit == 0
     assert run.err.splitlines()[-1] == "4 APDUs"
     assert len([line for line in run.err.splitlines() if line.startswith("[")]) == 4

@@ -42,6 +42,8 @@ class Line:
 LINES = [
     Line("info"),
     Line("info --reader 𠮷鷗", fails=True),
+    Line("check", PIN),
+    Line("check --trust 鷗", fails=True),
     Line("read basic-four", PIN),
     Line("read basic-four", {"pin": "0000"}, fails=True),
     Line("read my-number --duty 𠮷鷗 -o number-鷗.txt", PIN),

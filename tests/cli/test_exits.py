@@ -24,7 +24,9 @@ CONTRACT: list[tuple[type[errors.KojinError], int]] = [
     (errors.SecretUnavailable, 2),
     (problems.OutputExists, 2),
     (errors.NoReader, 3),
+    (errors.NotServed, 3),
     (errors.NoCard, 3),
+    (errors.WrongCard, 3),
     (errors.AmbiguousCard, 3),
     (errors.PinRejected, 4),
     (errors.PinBlocked, 5),
@@ -35,6 +37,8 @@ CONTRACT: list[tuple[type[errors.KojinError], int]] = [
     (errors.UnexpectedAnswer, 9),
     (errors.TransportError, 9),
     (errors.CardRemoved, 9),
+    (errors.CardBusy, 9),
+    (errors.CardReset, 9),
     (errors.CardFileBusy, 9),
     (errors.HalfChanged, 9),
     (errors.HalfChangedUnseen, 9),
@@ -45,6 +49,9 @@ CONTRACT: list[tuple[type[errors.KojinError], int]] = [
     (errors.TrustError, 10),
     (problems.OutputFailed, 10),
     (errors.MissingExtra, 11),
+    (errors.NoService, 11),
+    (errors.ServiceRefused, 11),
+    (errors.VpcdUnreachable, 11),
     (errors.SecureMessagingError, 12),
     (errors.UnprovenRefused, 14),
     (errors.Cancelled, 130),
@@ -66,12 +73,14 @@ def test_each_class_of_failure_has_its_code(kind: type[errors.KojinError], code:
 
 
 def test_the_table_is_complete_both_ways() -> None:
-    named = {kind.code for kind, _ in CONTRACT} | {"verdict"}
+    named = {kind.code for kind, _ in CONTRACT} | {"verdict", "not_genuine"}
     assert named == BY_CODE.keys()
     own = {
         kind
         for kind in vars(errors).values()
-        if isinstance(kind, type) and issubclass(kind, errors.KojinError) and kind is not errors.VerdictError
+        if isinstance(kind, type)
+        and issubclass(kind, errors.KojinError)
+        and not issubclass(kind, errors.VerdictError)  # their codes depend on the verdict
     }
     assert own <= {kind for kind, _ in CONTRACT}
 

@@ -19,7 +19,11 @@ from kojin_card.cli.root import root
 
 #: ARCHITECTURE §7 and the issue's §6, typed from there
 CONTRACT = {
+    "readers",
+    "doctor",
+    "watch",
     "info",
+    "check",
     "read.basic-four",
     "read.my-number",
     "read.licence",
@@ -46,9 +50,12 @@ CONTRACT = {
     "simulator.new",
     "simulator.show",
     "simulator.set",
+    "simulator.serve",
+    "simulator.insert",
+    "simulator.remove",
     "demo",
 }
-GLOBAL = {"--reader", "--simulator", "--json", "--plain", "--lang", "--verbose", "--unproven"}
+GLOBAL = {"--reader", "--simulator", "--json", "--plain", "--wait-for-card", "--lang", "--verbose", "--unproven"}
 JUDGING = {"--trust", "--revocation", "--at", "--received-at"}
 
 

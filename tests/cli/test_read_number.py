@@ -28,6 +28,8 @@ def test_it_is_masked_and_in_no_trace(cli: Cli, card: Card, given: dict[str, str
     assert NUMBER not in run.all
     assert NUMBER.encode().hex() not in run.all.lower().replace(" ", "")
     value = cli("--simulator", path, *LINE, "--json", secrets=given).json("my-number")
+    assert (value["my_number"], value["masked"], value["authentic"]) == ("********9018", True, "true")
+    value = cli("--simulator", path, *LINE, "--fast", "--json", secrets=given).json("my-number")
     assert (value["my_number"], value["masked"], value["authentic"]) == ("********9018", True, "unchecked")
     assert value["opened_with"] == next(iter(given))
 

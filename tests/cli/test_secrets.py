@@ -169,7 +169,7 @@ def test_code_b_is_asked_for_piece_by_piece(
         return next(answers)
 
     monkeypatch.setattr(getpass, "getpass", ask)
-    run = cli("--simulator", card("jlis_test_card"), "read", "basic-four", "--by", "code-b", "--lang", "en")
+    run = cli("--simulator", card("jlis_test_card"), "read", "basic-four", "--fast", "--by", "code-b", "--lang", "en")
     assert run.exit == 0
     assert len(prompts) == 3
     assert run.err.count("Card: ") == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cli.commandline import Cli
+from kojin_card.simulator import SoftCard
 from support import ROOT
 
 
@@ -177,3 +179,54 @@ def test_two_references_of_one_secret_are_told_apart(cli: Cli, card: Callable[..
         labels = [line.split(": ")[0] for line in lines if " / " in line]
         assert len(labels) == len(set(labels))
     assert "暗証番号（--reveal で値を表示）" in cli("simulator", "show", card(), "--lang", "ja").out
+
+
+def test_lists_that_cannot_be_made_change_nothing(cli: Cli, card: Callable[..., Path], tmp_path: Path) -> None:
+    path = card()
+    before = path.read_bytes()
+    (tmp_path / "file").write_bytes(b"")
+    assert cli("simulator", "set", path, "--tries", "auth-pin=0", "--lists", tmp_path / "file" / "x").exit == 10
+    assert path.read_bytes() == before
+    assert cli("simulator", "new", "n.json", "--lists", tmp_path / "file" / "x").exit == 10
+    assert not Path("n.json").exists()
+
+
+def test_a_card_that_cannot_be_replaced_stays(
+    cli: Cli, card: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kojin_card.simulator import cardfile
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    path = card()
+    before = path.read_bytes()
+    with monkeypatch.context() as patched:
+        patched.setattr(cardfile, "_write_partial", full)
+        assert cli("simulator", "new", path, "--persona", "child", "--force").exit == 10
+    assert path.read_bytes() == before
+    with SoftCard.open(path):
+        assert cli("simulator", "new", path, "--persona", "child", "--force").exit == 9
+    assert path.read_bytes() == before
+    assert cli("simulator", "new", path, "--persona", "child", "--force").exit == 0
+    assert cli("simulator", "show", path, "--json").json("card-file")["persona"] == "child"
+
+
+def test_what_is_no_regular_file_is_neither_persona_nor_image(cli: Cli, tmp_path: Path) -> None:
+    """A pipe or a device would be read for ever; the content of any other file is no image."""
+    os.mkfifo(tmp_path / "pipe.toml")
+    for name in ("pipe.toml", "/nonexistent/x.toml", "link.toml"):
+        if name == "link.toml":
+            (tmp_path / name).symlink_to("/dev/zero")
+        assert cli("simulator", "new", "c.json", "--persona", name).exit == 2
+    text = (ROOT / "fixtures" / "personas" / "adult.toml").read_text("utf-8").replace('id = "adult"', 'id = "own"')
+    (tmp_path / "own.toml").write_text(text, "utf-8")
+    (tmp_path / "images").mkdir()
+    for name in ("adult-name.png", "adult-address.png", "adult-photo.jp2"):
+        (tmp_path / "images" / name).symlink_to("/dev/zero")
+    assert cli("simulator", "new", "c.json", "--persona", "own.toml").exit == 10
+    for path in (tmp_path / "images").iterdir():
+        path.unlink()
+        path.write_text("no image", "utf-8")
+    assert cli("simulator", "new", "c.json", "--persona", "own.toml").exit == 10
+    assert not Path("c.json").exists()

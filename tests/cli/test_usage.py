@@ -185,11 +185,11 @@ def told(cli: Cli, *words: object, **more: object) -> str:
     return run.err
 
 
-def test_without_reader_support_nobody_is_told_to_install_it(cli: Cli) -> None:
+def test_without_reader_support_people_are_told_what_to_install_or_to_do_without(cli: Cli) -> None:
     words = told(cli, "info")
     assert "--simulator FILE" in words
-    assert "nstall" not in words
-    assert "対応していません" in cli("info", "--lang", "ja").err
+    assert "pip install 'kojin-card[pcsc]'" in words
+    assert "追加機能「pcsc」が入っていません" in cli("info", "--lang", "ja").err
 
 
 def test_what_is_missing_decides_the_remedy(cli: Cli, card: Card) -> None:

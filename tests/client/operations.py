@@ -13,6 +13,7 @@ from kojin_card.authn import Challenge
 from kojin_card.signing import sign_raw
 from kojin_card.simulator import SoftCard, load_persona, make_card
 from kojin_card.spec import load_card_spec
+from kojin_card.verification.authenticity import RecordProver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +65,11 @@ def code_a() -> str:
     return load_persona("adult").my_number
 
 
+def prover() -> RecordProver:
+    """One whose challenge is the same each time, for conversations that are played back."""
+    return RecordProver("simulator", random=lambda count: b"\x07" * count, spec=spec())
+
+
 def show_code_a(card: Card) -> None:
     """照合番号A, shown under secure messaging."""
     card.channel.verify("input_support", "pin", TEXT_PIN)
@@ -99,6 +105,7 @@ OPERATIONS: dict[str, Callable[[Card], object]] = {
     "my number image": lambda card: card.card_face.read_my_number_image(code_a(), duty=DUTY),
     "internal authentication": lambda card: card.common.internal_authenticate(b"\x07" * 32),
     "card management": lambda card: card.card_manager.information(),
+    "four, proved": lambda card: card.input_support.read_basic_four(TEXT_PIN, prove=prover()),
     "status": lambda card: card.pin_status(),
     "licence": lambda card: card.licence.read(LICENCE_PIN),
 }

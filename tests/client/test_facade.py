@@ -108,11 +108,11 @@ def test_what_is_no_card_file(tmp_path: Path) -> None:
         kojin_card.connect(simulator=tmp_path / "text")
 
 
-def test_readers_are_not_pretended() -> None:
+def test_readers_need_the_extra() -> None:
     for reader in (None, "Some reader"):
         with pytest.raises(MissingExtra) as caught:
             kojin_card.connect(reader)
-        assert caught.value.operation == "open a reader"
+        assert (caught.value.operation, caught.value.details["extra"]) == ("open a reader", "pcsc")
     with pytest.raises(UsageError):
         kojin_card.connect("Some reader", simulator="card")
 

@@ -33,6 +33,7 @@ from kojin_card.errors import (
     UsageError,
 )
 from kojin_card.iso7816.apdu import CommandApdu
+from kojin_card.secret import Secret
 from kojin_card.simulator import SoftCard
 from kojin_card.spec import CardSpec, load_application
 
@@ -517,3 +518,35 @@ def test_an_interrupted_command_ends_it() -> None:
     assert session.is_over
     with pytest.raises((SecureMessagingError, TransportError)):
         session.record("my_number")
+
+
+def test_a_prompt_that_ends_the_session_sends_no_secret_into_it() -> None:
+    """Asking for the secret, somebody selected another application: the card has forgotten the session."""
+    said: list[bytes] = []
+
+    class Overheard:
+        extended = True
+
+        def __init__(self, card: SoftCard) -> None:
+            self._card = card
+
+        def transmit(self, command: bytes, /) -> bytes:
+            said.append(bytes(command))
+            return self._card.transmit(command)
+
+    with SoftCard.in_memory(state()) as card:
+        channel = CardChannel(Overheard(card), ours=True)
+        channel.verify("input_support", "pin", TEXT_PIN)
+        session = channel.secure_messaging("input_support")
+
+        class Elsewhere:
+            def secret(self, name: str, *, label: str, tries_left: int | None) -> Secret:
+                del name, label, tries_left
+                channel.select("juki")
+                said.clear()
+                return Secret(TEXT_PIN)
+
+        with pytest.raises(SecureMessagingError):
+            session.verify("pin", Elsewhere())
+        assert session.is_over
+        assert not [command for command in said if command[1] == 0x20]

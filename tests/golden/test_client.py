@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from kojin_card.applications import Sex
+from kojin_card.applications.card_face import CardFace
 from kojin_card.applications.common import Common
 from kojin_card.applications.input_support import BasicFour, InputSupport
 from kojin_card.applications.jpki import Jpki, TokenKind
 from kojin_card.applications.licence import DrivingLicence, Licence
 from kojin_card.channel import CardChannel
 from kojin_card.errors import AccessDenied, PinBlocked, PinRejected, PinReserve, TransportError
+from kojin_card.pki.card_evidence import RecordEvidence
 from support import TRANSCRIPTS, ReplayCard, read_transcript, transcripts
 
 #: DigestInfo of SHA-256("abc"): card.md §4.4, FIPS 180-4.
@@ -129,6 +131,40 @@ def _age(channel: CardChannel) -> None:
     assert raw[-256:] == b"\xa5" * 256
 
 
+class _Asks:
+    """Who wants a proof with a challenge that was typed, and judges nothing."""
+
+    def __init__(self) -> None:
+        self.seen: list[RecordEvidence] = []
+
+    def challenge(self) -> bytes:
+        return b"\x07" * 32
+
+    def require(self, evidence: RecordEvidence) -> None:
+        self.seen.append(evidence)
+
+
+def _prove_basic_four(channel: CardChannel) -> None:
+    asks = _Asks()
+    assert InputSupport(channel).read_basic_four("5678", prove=asks) == KOKUTO
+    (seen,) = asks.seen
+    assert {name: len(data) for name, data in seen.files.items()} == {  # card.md §2.1
+        "basic_four": 104,
+        "record_signature": 336,
+        "cv_certificate": 568,
+        "application_public_key": 536,
+    }
+    assert seen.answer == b"\x5a" * 256
+
+
+def _prove_age(channel: CardChannel) -> None:
+    asks = _Asks()
+    assert CardFace(channel).read_age("020803", prove=asks).is_at_least(20, date(2026, 11, 24))
+    (seen,) = asks.seen
+    assert {name: len(data) for name, data in seen.files.items()} == {"age": 547, "cv_certificate": 568}  # card.md §2.2
+    assert seen.answer == b"\x5a" * 256
+
+
 def _licence(channel: CardChannel) -> None:
     licence = Licence(channel).read("2468")
     assert (licence.number, licence.colour, licence.expiry) == ("990912345670", "優良", date(2028, 11, 3))
@@ -179,6 +215,8 @@ SCENARIOS: dict[str, Callable[[CardChannel], None]] = {
     "client_licence_without_pin": _licence_without_pin,
     "client_my_number": _my_number,
     "client_pin_status": _pin_status,
+    "client_prove_age": _prove_age,
+    "client_prove_basic_four": _prove_basic_four,
     "client_secure_basic_four": _secure_four,
     "client_secure_my_number": _secure_number,
     "client_sign": _sign,

@@ -75,6 +75,8 @@ WANTED = {
         "client_licence_without_pin",
         "client_my_number",
         "client_pin_status",
+        "client_prove_age",
+        "client_prove_basic_four",
         "client_secure_basic_four",
         "client_secure_my_number",
         "client_sign",

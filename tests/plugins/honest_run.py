@@ -2,7 +2,7 @@
 
 Three things would look green and are not: a run in which no test passed, a vector test that was skipped although the
 vectors are there, and a skip that nobody reads about. The first two fail the run; the third is told at its end. A test
-marked ``foreign(program)`` is skipped where that program is missing, and told with the rest.
+marked ``foreign(program)`` is skipped where that program (or the file of that name) is missing, and told with the rest.
 """
 
 from __future__ import annotations
@@ -11,12 +11,9 @@ import os
 import shutil
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def vectors_expected(root: Path) -> bool:
@@ -81,6 +78,13 @@ class HonestRun:
                 tell(f"  {nodeid}")
 
 
+def _there(program: str) -> bool:
+    """Whether it is installed: a command, or (with a slash) the file of a driver or module, * as in a shell."""
+    if "/" in program:
+        return any(Path("/").glob(program.removeprefix("/")))
+    return shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is not None
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(HonestRun(vectors_expected(config.rootpath)), "kojin-honest-run")
@@ -89,8 +93,6 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip, with its reason, what compares us with a program that this machine does not have."""
     for item in items:
-        missing = [
-            program for mark in item.iter_markers("foreign") for program in mark.args if not shutil.which(program)
-        ]
+        missing = [program for mark in item.iter_markers("foreign") for program in mark.args if not _there(program)]
         if missing:
             item.add_marker(pytest.mark.skip(reason=f"not installed: {', '.join(missing)} (make test says what to do)"))

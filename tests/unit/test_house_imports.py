@@ -52,7 +52,7 @@ HOMES: dict[str, set[str]] = {
     "click": {"cli"},
     "rich": {"cli"},
     "pytest": {"testing.plugin"},
-    "PIL": {"cli.pictures", "simulator.lettering"},
+    "PIL": {"cli.photo_worker", "cli.pictures", "simulator.lettering"},
     "pyhanko": {"pdf_reader", "signing", "verification"},
     "pyhanko_certvalidator": {"signing", "verification"},
     "cryptography": set(EVERY_ROOM - LEAVES - {"iso7816", "cli", "pdf_reader"}),

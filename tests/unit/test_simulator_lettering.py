@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import io
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,8 @@ def test_what_was_drawn_before_stays(font: Path) -> None:
 def test_what_is_no_font_or_no_text_is_said_so(tmp_path: Path, font: Path) -> None:
     broken = tmp_path / "font.ttf"
     broken.write_bytes(b"no font")
-    for path in (broken, tmp_path / "missing.ttf", tmp_path):
+    os.mkfifo(tmp_path / "pipe.ttf")
+    for path in (broken, tmp_path / "missing.ttf", tmp_path / "pipe.ttf", tmp_path):
         with pytest.raises(InputError):
             text_png("ABC", path)
     for text in ("", "A" * 401):

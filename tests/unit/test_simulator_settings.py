@@ -150,3 +150,9 @@ def test_a_file_that_cannot_be_written_is_said_so(tmp_path: Path, monkeypatch: p
     with pytest.raises(InputError, match="No space left"):
         SoftCard.rewrite(path, lambda state: with_tries(state, SPEC, "auth-pin", 1))
     assert path.read_bytes() == before
+
+
+def test_a_licence_without_a_pin_is_not_given_one() -> None:
+    """Another file of the card says that nobody set it; a value here would cost the holder's client a try each time."""
+    with pytest.raises(UsageError, match="no such secret set"):
+        with_reset(made("licence_without_pin"), SPEC, "licence-pin", b"1234")

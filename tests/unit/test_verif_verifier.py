@@ -35,7 +35,7 @@ from kojin_card.authn import AuthenticationProof, Challenge
 from kojin_card.errors import DecodeError, UsageError, VerdictError
 from kojin_card.pki.profile import Purpose
 from kojin_card.pki.revocation import Crl
-from kojin_card.verdict import CheckId, CheckState, Indication, TimeBasis, Verdict
+from kojin_card.verdict import CARD_CHECKS, CheckId, CheckState, Indication, TimeBasis, Verdict
 from kojin_card.verification import Holder, MemoryChallengeStore, Sex, Verifier
 
 CONTENT = Cms().content
@@ -187,7 +187,8 @@ def test_evidence_names_what_judged() -> None:
     assert verdict.evidence["anchor"].startswith("sim-signca02:")
     assert verdict.evidence["engine"].startswith("kojin_card.verification ")
     assert verdict.store == "simulator"
-    assert [check.id for check in verdict.checks] == [check for check in CheckId if check is not CheckId.CHALLENGE]
+    of_others = CARD_CHECKS | {CheckId.CHALLENGE}
+    assert [check.id for check in verdict.checks] == [check for check in CheckId if check not in of_others]
 
 
 def test_a_verdict_has_no_truth_value() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kojin_card.pki.revocation import REASON_NAMES
-from kojin_card.verdict import REASONS, CheckId, CheckState, Indication, SubIndication, TimeBasis
+from kojin_card.verdict import NOTES, REASONS, CheckId, CheckState, Indication, SubIndication, TimeBasis
 from support import ROOT
 
 EXIT = {Indication.TOTAL_PASSED: 0, Indication.TOTAL_FAILED: 20, Indication.INDETERMINATE: 21}
@@ -53,6 +53,8 @@ def test_the_page_lists_the_checks_in_their_order() -> None:
         ("indication", set(Indication)),
         ("sub_indication", set(SubIndication)),
         ("time_basis", set(TimeBasis)),
+        ("note", set(NOTES)),
+        ("card_indication", set(Indication)),
         ("revocation_reason", set(REASON_NAMES.values())),
     ],
 )

@@ -13,7 +13,7 @@ from tools.reference.markdown import NotShown, code, grid, notice
 import kojin_card
 from kojin_card import messages
 from kojin_card.cli.exits import BY_CODE, exit_of_indication
-from kojin_card.errors import CardError, KojinError
+from kojin_card.errors import CardError, KojinError, VerdictError
 from kojin_card.iso7816.status import SW
 from kojin_card.transport.answers import raise_for_sw
 from kojin_card.verdict import Indication
@@ -120,7 +120,7 @@ def _exit_of(kind: type[KojinError]) -> int:
 
 
 def _exit_words(kind: type[KojinError]) -> str:
-    if kind.code == "verdict":
+    if issubclass(kind, VerdictError):
         exits = sorted(exit_of_indication(one) for one in Indication if one is not Indication.TOTAL_PASSED)
         return " or ".join(str(int(one)) for one in exits)
     return str(int(_exit_of(kind)))

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from kojin_card.applications.base import Driver
 from kojin_card.applications.my_number import stated_duty
 from kojin_card.applications.person import Sex, sex_of, whole_date
+from kojin_card.applications.proof import require_proof
 from kojin_card.errors import UnexpectedAnswer, UsageError
 from kojin_card.secret import Secret
 from kojin_card.spec.wareki import yymmdd
 
 if TYPE_CHECKING:
     from kojin_card.channel import PinArgument
+    from kojin_card.pki.card_evidence import Prover
     from kojin_card.spec import Record
 
 #: The first bytes of each media type that the specs name (PNG: ISO/IEC 15948 §5.2; JP2: ISO/IEC 15444-1 §I.5.1)
@@ -87,7 +89,7 @@ class Age:
 
 
 class CardFace(Driver):
-    """Driver of 券面事項確認AP. What it reads is not proved genuine by reading it."""
+    """Driver of 券面事項確認AP. What it reads is not proved genuine by reading it, unless ``prove`` wants it."""
 
     application = "card_face"
 
@@ -98,6 +100,7 @@ class CardFace(Driver):
         code_a: PinArgument | None = None,
         look: bool = True,
         reserve: int = 1,
+        prove: Prover | None = None,
     ) -> Face:
         """The face, after 照合番号B (what a counter can read off the card itself) or 照合番号A.
 
@@ -106,11 +109,13 @@ class CardFace(Driver):
         Args:
             code_b: 14 digits (:func:`~kojin_card.applications.verification_code_b` makes it).
             code_a: 個人番号, 12 digits.
+            prove: who judges the record before it is returned (``card.prover()``).
 
         Raises:
             UsageError: neither number or both.
             SecretFormatError, PinRejected, PinBlocked, PinReserve: as :meth:`CardChannel.verify`.
             UnexpectedAnswer: the content is malformed.
+            NotGenuine: the record is not proved genuine.
         """
         operation = "read card_face/face"
         if (code_b is None) == (code_a is None):
@@ -121,6 +126,7 @@ class CardFace(Driver):
             elif code_a is not None:
                 self._channel.verify(self.application, "code_a", code_a, look=look, reserve=reserve)
             record = self._channel.record(self.application, "face")
+            require_proof(prove, self._channel, self.application, "face", record)
         layout = self._channel.spec[self.application].layouts[record.layout]
         expiry = record["expiry"]
         if not isinstance(expiry, date):
@@ -138,7 +144,9 @@ class CardFace(Driver):
             self._image(record, "security_code_image", operation),
         )
 
-    def read_age(self, birth_code: PinArgument, *, look: bool = True, reserve: int = 1) -> Age:
+    def read_age(
+        self, birth_code: PinArgument, *, look: bool = True, reserve: int = 1, prove: Prover | None = None
+    ) -> Age:
         """The age record, opened by the six digits of the birth date (:func:`birth_code`): for yes or no.
 
         Nobody knows how many tries this key has (card.md §3); the counter is looked at all the same.
@@ -146,13 +154,22 @@ class CardFace(Driver):
         Raises:
             SecretFormatError, PinRejected, PinBlocked, PinReserve: as :meth:`CardChannel.verify`.
             UnexpectedAnswer: the content is malformed.
+            NotGenuine: as :meth:`read_face`.
         """
         with self._channel.transaction():
             self._channel.verify(self.application, "birth_code", birth_code, look=look, reserve=reserve)
-            return Age(whole_date(self._channel.record(self.application, "age").text("birth_date")))
+            record = self._channel.record(self.application, "age")
+            require_proof(prove, self._channel, self.application, "age", record)
+        return Age(whole_date(record.text("birth_date")))
 
     def read_my_number_image(
-        self, code_a: PinArgument, *, duty: str, look: bool = True, reserve: int = 1
+        self,
+        code_a: PinArgument,
+        *,
+        duty: str,
+        look: bool = True,
+        reserve: int = 1,
+        prove: Prover | None = None,
     ) -> MyNumberImage:
         """The image of 個人番号, after 照合番号A. Only for a duty that the law names (番号法 arts. 9, 19).
 
@@ -162,6 +179,7 @@ class CardFace(Driver):
             UsageError: no duty is stated; nothing was sent.
             SecretFormatError, PinRejected, PinBlocked, PinReserve: as :meth:`CardChannel.verify`.
             UnexpectedAnswer: the content is malformed.
+            NotGenuine: as :meth:`read_face`.
         """
         operation = "read card_face/my_number_image"
         stated = stated_duty(duty, operation)
@@ -169,6 +187,7 @@ class CardFace(Driver):
             if not self._channel.is_verified(self.application, "code_a"):
                 self._channel.verify(self.application, "code_a", code_a, look=look, reserve=reserve)
             record = self._channel.record(self.application, "my_number_image")
+            require_proof(prove, self._channel, self.application, "my_number_image", record)
         return MyNumberImage(self._image(record, "my_number_image", operation), stated)
 
     def _image(self, record: Record, name: str, operation: str) -> bytes:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from kojin_card.applications.base import Driver
 from kojin_card.applications.my_number import MyNumber, check_digit_is_right, stated_duty
 from kojin_card.applications.person import Sex, sex_of, whole_date
+from kojin_card.applications.proof import require_proof
 from kojin_card.errors import SecretFormatError, UnexpectedAnswer, UsageError
 from kojin_card.secret import Secret
 from kojin_card.spec.wareki import yymmdd
 
 if TYPE_CHECKING:
     from kojin_card.channel import PinArgument
+    from kojin_card.pki.card_evidence import Prover
     from kojin_card.spec import Record
 
 
@@ -51,10 +53,11 @@ class InputSupport(Driver):
         look: bool = True,
         reserve: int = 1,
         secure_messaging: bool = False,
+        prove: Prover | None = None,
     ) -> BasicFour:
         """The four items, after the PIN or after 照合番号B: 4 APDUs (3 without ``look``), one more past 256 bytes.
 
-        What is read is not proved genuine by this.
+        What is read is not proved genuine by this, unless ``prove`` wants it: 9 APDUs more.
 
         Args:
             pin: 券面事項入力補助用暗証番号, 4 digits.
@@ -63,12 +66,14 @@ class InputSupport(Driver):
             reserve: tries that must remain.
             secure_messaging: after the PIN, which goes in clear, let the card encipher what it gives: 8 APDUs. Against
                 listening only (:meth:`CardChannel.secure_messaging`); never with 照合番号B.
+            prove: who judges the record before it is returned (``card.prover()``).
 
         Raises:
             UsageError: neither secret or both; secure messaging that cannot be. Nothing was sent.
             SecretFormatError, PinRejected, PinBlocked, PinReserve: as :meth:`CardChannel.verify`.
             UnexpectedAnswer: the content is malformed.
             SecureMessagingError: the card does not do it, or it broke; nothing was read in clear instead.
+            NotGenuine: the record is not proved genuine.
         """
         if (pin is None) == (code_b is None):
             raise UsageError("the PIN or the verification number B, one of them", operation="read the four items")
@@ -79,7 +84,7 @@ class InputSupport(Driver):
                 self._channel.verify(self.application, "pin", pin, look=look, reserve=reserve)
             elif code_b is not None:
                 self._channel.verify(self.application, "code_b", code_b, look=look, reserve=reserve)
-            record = self._record("basic_four", secured=secure_messaging)
+            record = self._record("basic_four", secured=secure_messaging, prove=prove)
         layout = self._channel.spec[self.application].layouts[record.layout]
         sex = sex_of(record, layout, "read input_support/basic_four")
         text = record.text("birth_date")
@@ -94,11 +99,12 @@ class InputSupport(Driver):
         look: bool = True,
         reserve: int = 1,
         secure_messaging: bool = False,
+        prove: Prover | None = None,
     ) -> MyNumber:
         """個人番号, after the PIN or after 照合番号A (which is 個人番号 itself): 4 APDUs (3 without ``look``).
 
         The law names the duties for which it may be asked for (番号法 arts. 9, 19); without one it is not read. What is
-        read is not proved genuine by this, only its check digit is right.
+        read is not proved genuine by this, unless ``prove`` wants it; only its check digit is right.
 
         Args:
             pin: 券面事項入力補助用暗証番号, 4 digits.
@@ -107,12 +113,14 @@ class InputSupport(Driver):
             look: see the tries left before a try is spent.
             reserve: tries that must remain.
             secure_messaging: as in :meth:`read_basic_four`; never with 照合番号A.
+            prove: as in :meth:`read_basic_four`.
 
         Raises:
             UsageError: no duty; neither secret or both; secure messaging that cannot be. Nothing was sent.
             SecretFormatError, PinRejected, PinBlocked, PinReserve: as :meth:`CardChannel.verify`.
             UnexpectedAnswer: the content is malformed, or its check digit is wrong.
             SecureMessagingError: the card does not do it, or it broke; nothing was read in clear instead.
+            NotGenuine: the record is not proved genuine.
         """
         operation = "read input_support/my_number"
         stated = stated_duty(duty, operation)
@@ -125,7 +133,8 @@ class InputSupport(Driver):
                 self._channel.verify(self.application, "pin", pin, look=look, reserve=reserve)
             elif code_a is not None:
                 self._channel.verify(self.application, "code_a", code_a, look=look, reserve=reserve)
-            digits = self._record("my_number", secured=secure_messaging).text("my_number")
+            record = self._record("my_number", secured=secure_messaging, prove=prove)
+        digits = record.text("my_number")
         if not check_digit_is_right(digits):
             raise UnexpectedAnswer("a wrong check digit", operation=operation, sw=0x9000)
         return MyNumber(digits, duty=stated)
@@ -138,11 +147,16 @@ class InputSupport(Driver):
             )
         self._channel.prove_secure_messaging(self.application)
 
-    def _record(self, file: str, *, secured: bool) -> Record:
+    def _record(self, file: str, *, secured: bool, prove: Prover | None) -> Record:
+        """A record, and what proves it: both enciphered, or both in clear. The challenge is no secret."""
         if not secured:
-            return self._channel.record(self.application, file)
+            record = self._channel.record(self.application, file)
+            require_proof(prove, self._channel, self.application, file, record)
+            return record
         with self._channel.secure_messaging(self.application) as session:
-            return session.record(file)
+            record = session.record(file)
+            require_proof(prove, self._channel, self.application, file, record, read=session.record)
+        return record
 
 
 def verification_code_b(birth_date: date, expiry_year: int, security_code: str) -> Secret:

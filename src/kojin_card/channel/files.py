@@ -100,7 +100,9 @@ class FileChannel:
             finally:
                 self._depth -= 1
             return
-        with self._connection.transaction():
+        with self._connection.transaction() as began:
+            if began is True:
+                self.forget()  # another program may have selected something else since
             self._depth = 1
             try:
                 yield

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kojin_card.errors import SecretFormatError, UsageError
-from kojin_card.secret import PinSource, Secret
+from kojin_card.secret import PadSource, PinSource, Secret
+from kojin_card.transport.base import PinPad
 
 if TYPE_CHECKING:
     from kojin_card.errors import Detail
     from kojin_card.spec import KeySpec, SecretFormat
+    from kojin_card.transport.base import Connection
 
 PinArgument = Secret | str | PinSource
 
@@ -67,6 +69,15 @@ def ask(
         raise UsageError("a source gives a Secret", operation=operation)
     with answer:
         return _checked(answer, spec, operation)
+
+
+def typed_at_reader(
+    connection: Connection, source: PinArgument, spec: KeySpec, label: str, tries_left: int | None
+) -> bool:
+    """Whether the holder is to type this secret at the reader's keys: they have digits only, and the source must want
+    it (and has told people by then)."""
+    able = isinstance(connection, PinPad) and spec.format is not None and spec.format.charset == "digits"
+    return able and isinstance(source, PadSource) and source.on_pad(spec.secret, label=label, tries_left=tries_left)
 
 
 def _checked(secret: Secret, spec: KeySpec, operation: str) -> Secret:

@@ -51,21 +51,27 @@ class SecureLink:
     Args:
         key: of 16 bytes; it is kept, and wiped when the session is over.
         forget: is called when the session breaks.
+        alive: whether the card can still remember the session: no application was selected, and nothing was reset.
 
     Attributes:
         counter: the number of the next command.
     """
 
-    def __init__(self, link: Link, key: bytearray, forget: Callable[[], None]) -> None:
+    def __init__(
+        self, link: Link, key: bytearray, forget: Callable[[], None], alive: Callable[[], bool] = lambda: True
+    ) -> None:
         self._link = link
         self._key = key
         self._forget = forget
+        self._alive = alive
         self._over = ""
         self.counter = 1
 
     @property
     def is_over(self) -> bool:
         """Whether nothing can be sent in this session any more."""
+        if not self._alive():
+            self.end("the card has forgotten this session of secure messaging")
         return bool(self._over)
 
     def end(self, why: str = "this session of secure messaging was closed") -> None:
@@ -92,7 +98,7 @@ class SecureLink:
         known = command.cla == 0 and command.ins in _WORDS and (command.ins != _SELECT or command.p1 == _SELECT_EF)
         if not known or bool(command.data) == (command.ins == _READ_BINARY):
             raise UsageError("no such command under secure messaging", operation=operation)
-        if self._over:
+        if self.is_over:
             raise SecureMessagingError(self._over, operation=operation)
         vector = self._vector()
         wrapped = self._wrapped(command, vector)
@@ -158,12 +164,11 @@ class SecureSession:
         self._channel = channel
         self._app = app
         self._link = link
-        self._epoch = channel.epoch
 
     @property
     def is_over(self) -> bool:
         """Whether the session has ended: closed, broken, or forgotten by the card."""
-        return self._link.is_over or self._channel.epoch != self._epoch
+        return self._link.is_over
 
     def close(self) -> None:
         """Wipe the key. The card keeps its half until an application is selected."""
@@ -203,8 +208,6 @@ class SecureSession:
         self._channel.verify(self._app, key, pin, look=look, reserve=reserve, through=self._link)
 
     def _begin(self, operation: str) -> str:
-        if self._channel.epoch != self._epoch:
-            self._link.end("the card has forgotten this session of secure messaging")
         if self._link.is_over:
             raise SecureMessagingError("this session of secure messaging is over", operation=operation)
         return operation
@@ -231,9 +234,11 @@ def open_session(
         raise SecureMessagingError("the card's key for secure messaging is none", operation=operation)
     answer = channel.link.send(CommandApdu(*_SET_SESSION_KEY, sealed, sensitive=True), operation=operation)
     if not answer.ok or answer.data:
+        key[:] = bytes(len(key))
         channel.forget()
         raise SecureMessagingError("the card does not take a session key", operation=operation, sw=answer.sw)
-    return SecureSession(channel, app, SecureLink(channel.link, key, channel.forget))
+    epoch = channel.epoch
+    return SecureSession(channel, app, SecureLink(channel.link, key, channel.forget, lambda: channel.epoch == epoch))
 
 
 def _sealed(exponent: int, modulus: int, message: bytes) -> bytes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kojin_card.channel.files import CURRENT_EF, FileChannel
 from kojin_card.channel.pin_status import PinStatus
-from kojin_card.channel.secrets import PinArgument, ask, checked_copy, names_of, refuse_same
+from kojin_card.channel.secrets import PinArgument, ask, checked_copy, names_of, refuse_same, typed_at_reader
 from kojin_card.errors import (
     AccessDenied,
     NotOnCard,
@@ -144,8 +144,9 @@ class CardChannel(FileChannel):
                         self._state.verified.add(key)
                         return
                     self._guard(app, spec, operation, left, reserve)
-                if given is None:
-                    words = label or self._label(spec)
+                words = label or self._label(spec)
+                pad = given is None and through is None and typed_at_reader(self._connection, pin, spec, words, left)
+                if given is None and not pad:
                     given = ask(pin, spec, operation, name=spec.secret, label=words, tries_left=left)
                 self._ensure(app)  # a prompt may have looked at the card
                 self._send_secret(app, spec, given, operation, through=through)
@@ -471,13 +472,13 @@ class CardChannel(FileChannel):
         self,
         app: str,
         spec: KeySpec,
-        secret: Secret,
+        secret: Secret | None,
         operation: str,
         *,
         plain: bool | None = None,
         through: SecureLink | None = None,
     ) -> None:
-        """VERIFY, once. The form is the one that the query before it showed to work."""
+        """VERIFY, once. The form is the one that the query before it showed to work. None: typed at the reader."""
         p2 = CURRENT_EF | spec.sfi
         if self._plain if plain is None else plain:
             self._select_ef(spec, operation)
@@ -485,7 +486,10 @@ class CardChannel(FileChannel):
         else:
             self._state.current = None
         self._state.verified.discard(spec.id)
-        command = CommandApdu(0x00, _VERIFY, 0x00, p2, secret.reveal(), sensitive=True)
-        sw = (through or self.link).send(command, operation=operation).sw
+        command = CommandApdu(0x00, _VERIFY, 0x00, p2, b"" if secret is None else secret.reveal(), sensitive=True)
+        if secret is None and spec.format is not None:
+            sw = self.link.send_typed(command, spec.format.minimum, spec.format.maximum, operation=operation).sw
+        else:
+            sw = (through or self.link).send(command, operation=operation).sw
         raise_for_sw(operation, sw, **names_of(app, spec))
         self._state.verified.add(spec.id)

@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from kojin_card.card import Card
 
 #: kind of token (card.md §2.6) -> the word for it in the catalogues; cards of today need none
-_CARRIERS = {"android": "phone", "iphone": "phone", "resident_registry_card": "registry_card"}
+CARRIERS = {"android": "phone", "iphone": "phone", "resident_registry_card": "registry_card"}
 
 
 def carrier_of(card: Card) -> str:
     """``phone``, ``registry_card``, or nothing: an Individual Number Card, or one that does not say."""
     try:
-        return _CARRIERS.get(str(card.jpki.token().kind), "")
+        return CARRIERS.get(str(card.jpki.token().kind), "")
     except KojinError:
         return ""
 

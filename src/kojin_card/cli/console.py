@@ -25,6 +25,9 @@ JSON_SCHEMAS: Mapping[str, str] = {
     name: f"kojin-card/{name}/{_VERSIONS.get(name, '1.0')}"
     for name in (
         "error",
+        "readers",
+        "doctor",
+        "watch",
         "info",
         "basic-four",
         "my-number",
@@ -40,6 +43,7 @@ JSON_SCHEMAS: Mapping[str, str] = {
         "challenge",
         "proof",
         "verdicts",
+        "authenticity",
         "trust",
         "trust-added",
         "revocation",
@@ -48,6 +52,7 @@ JSON_SCHEMAS: Mapping[str, str] = {
         "card-file-made",
         "card-file-set",
         "personas",
+        "served",
         "demo",
         "written",
     )
@@ -79,6 +84,10 @@ class Console:
     def json(self, kind: str, value: Mapping[str, Any]) -> None:
         """One JSON document of the given kind, on stdout."""
         self._write_json({"schema": JSON_SCHEMAS[kind], **value})
+
+    def event(self, kind: str, value: Mapping[str, Any]) -> None:
+        """One of a series of JSON documents of the given kind, on stdout, one line."""
+        self.json_line(json.dumps({"schema": JSON_SCHEMAS[kind], **value}, ensure_ascii=False))
 
     def json_line(self, text: str) -> None:
         """A JSON text of another format than ours (a challenge), on stdout, one line."""

@@ -35,7 +35,8 @@ class Exit(IntEnum):
     CANCELLED = 130
 
 
-#: error code -> exit code; every class of kojin_card.errors has a row (tested). ``verdict`` depends on the verdict.
+#: error code -> exit code; every class of kojin_card.errors has a row (tested). ``verdict`` and ``not_genuine`` depend
+#: on their verdict.
 BY_CODE: Mapping[str, Exit] = {
     "unexpected": Exit.UNEXPECTED,
     "demo_failed": Exit.UNEXPECTED,
@@ -50,16 +51,23 @@ BY_CODE: Mapping[str, Exit] = {
     "trust": Exit.BAD_INPUT,
     "cancelled": Exit.CANCELLED,
     "no_reader": Exit.NO_CARD,
+    "not_served": Exit.NO_CARD,
     "no_card": Exit.NO_CARD,
+    "wrong_card": Exit.NO_CARD,
     "ambiguous_card": Exit.NO_CARD,
     "transport": Exit.CARD_FAILED,
     "card_removed": Exit.CARD_FAILED,
+    "card_busy": Exit.CARD_FAILED,
+    "card_reset": Exit.CARD_FAILED,
     "card_file_busy": Exit.CARD_FAILED,
     "card": Exit.CARD_FAILED,
     "card_answer": Exit.CARD_FAILED,
     "half_changed": Exit.CARD_FAILED,
     "signature_mismatch": Exit.CARD_FAILED,
     "missing_extra": Exit.MISSING_EXTRA,
+    "no_service": Exit.MISSING_EXTRA,
+    "service_refused": Exit.MISSING_EXTRA,
+    "vpcd_unreachable": Exit.MISSING_EXTRA,
     "access_denied": Exit.ACCESS_DENIED,
     "not_on_card": Exit.NOT_ON_CARD,
     "pin_rejected": Exit.WRONG_PIN,
@@ -68,6 +76,7 @@ BY_CODE: Mapping[str, Exit] = {
     "secure_messaging": Exit.SECURE_CHANNEL,
     "unproven": Exit.UNPROVEN,
     "verdict": Exit.INDETERMINATE,
+    "not_genuine": Exit.INDETERMINATE,
 }
 
 _BY_INDICATION: Mapping[Indication, Exit] = {

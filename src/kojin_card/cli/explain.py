@@ -176,7 +176,7 @@ def explain(session: Session, command: str, source: PlanSource, given: Mapping[s
     found = source(given) if callable(source) else source
     shown = any(step.action in (Action.VERIFY, Action.CHANGE) for step in found.steps)
     if shown and given.get("secrets") is None and session.settings.simulator is None:
-        named = only("prompt", read("common/card_information"))  # Session._card_name
+        named = only("prompt", read("jpki/token_information", "common/card_information"))  # Session._card_name
         found = replace(found, steps=(*named, *found.steps))
     spec, console = load_card_spec(), session.console
     effects = _effects(found, given)

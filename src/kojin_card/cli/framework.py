@@ -38,6 +38,7 @@ class Settings:
     unproven: bool = False
     reader: str | None = None
     simulator: str | None = None
+    wait: int = 0
 
     @classmethod
     def of(cls, args: Sequence[str]) -> Settings:
@@ -120,6 +121,14 @@ def global_options() -> list[click.Parameter]:
             metavar="FILE",
             type=click.Path(dir_okay=False),
             help="simulator",
+            **common,
+        ),
+        option(
+            "--wait-for-card",
+            "global_wait",
+            metavar="SECONDS",
+            type=click.IntRange(0, 86_400),
+            help="wait_for_card",
             **common,
         ),
         option("--json", "global_json", is_flag=True, help="json", **common),

@@ -1,4 +1,4 @@
-"""``pin status``: what happens next with a secret, in words that an operator can act on."""
+"""``pin status`` and ``doctor``: what happens next with a secret, in words that an operator can act on."""
 
 from __future__ import annotations
 
@@ -7,10 +7,25 @@ from typing import TYPE_CHECKING
 from kojin_card import messages
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from kojin_card.channel import PinStatus
     from kojin_card.cli.console import Console
+
+
+def state_of(found: PinStatus, *, signs: bool) -> str:
+    """What a counter means. A card without a signature certificate (under 15) has its password blocked from the start:
+    nothing there is to be reset."""
+    if not found.present or (found.secret == "sign-password" and found.blocked and not signs):
+        return "absent"
+    if found.tries_left is None:
+        return "not_counted"
+    if found.tries_left == 0:
+        return "blocked"
+    if found.tries_left == 1:
+        return "one_left"
+    return "ready" if found.tries is None or found.tries_left >= found.tries else "used"
+
 
 #: the secrets that open the same, or with which the kiosk resets the other, in the order of their mention
 _INSTEAD = {
@@ -23,6 +38,14 @@ _INSTEAD = {
     "card_face/code_b": ("code_a",),
     "card_face/birth_code": ("code_b",),
 }
+
+
+def steps_of(found: Sequence[PinStatus], states: Sequence[str], console: Console, *, carrier: str = "") -> list[str]:
+    """What to do about each of a card's secrets."""
+    closed = {f"{one.application}/{one.key}" for one in found if one.blocked or not one.present}
+    return [
+        what_next(one, state, console, carrier=carrier, closed=closed) for one, state in zip(found, states, strict=True)
+    ]
 
 
 def what_next(

@@ -1,16 +1,21 @@
 """Images from a card, decoded and drawn with Pillow (the ``images`` extra): the only place that does.
 
 What a card gives is hostile: only PNG and JPEG 2000 are looked at, the size in the header is bounded before a pixel is
-decoded, and whatever goes wrong inside Pillow is one typed error. What leaves here was encoded here.
+decoded, JPEG 2000 is decoded in a process of its own under limits, and whatever goes wrong is one typed error. What
+leaves here was encoded here.
 """
 
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 import warnings
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
+from kojin_card.cli import photo_worker
+from kojin_card.cli.photo_worker import MAX_PIXELS
 from kojin_card.errors import DecodeError, MissingExtra
 
 if TYPE_CHECKING:
@@ -20,7 +25,7 @@ if TYPE_CHECKING:
 
 Format = Literal["PNG", "JPEG2000"]
 
-MAX_PIXELS = 4_000_000
+_DECODING_SECONDS = 15
 _SOC_SIZ = b"\xff\x4f\xff\x51"
 _FIELDS = ((8, 4), (12, 4), (40, 2))  # Xsiz, Ysiz, Csiz behind it
 _OPERATION = "decode an image"
@@ -91,13 +96,32 @@ def _decoded(data: bytes, form: Format) -> Image:
                 if max(across * down, inside) > MAX_PIXELS:
                     problem = "an image with too many pixels"
                 else:
-                    found.load()
-                    image = found.convert("L")
+                    image = _apart(data) if form == "JPEG2000" else found.convert("L")
                     image.info.clear()  # texts and profiles would be saved again
                     return image
     except Exception as bad:  # Pillow's decoders raise many kinds; none of their words leaves here
         problem = "an image with too many pixels" if isinstance(bad, MemoryError) else problem
     raise DecodeError(problem, operation=_OPERATION)
+
+
+def _apart(data: bytes) -> Image:
+    """A JPEG 2000 decoded in a process of its own, which the system ends when it takes too much.
+
+    Raises:
+        OSError, ValueError, subprocess.SubprocessError: it did not come to an image.
+    """
+    from PIL import Image
+
+    done = subprocess.run(  # noqa: S603 - our own file, and no argument
+        [sys.executable, "-I", photo_worker.__file__],
+        input=data,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        timeout=_DECODING_SECONDS,
+        check=True,
+    )
+    head = photo_worker.HEAD
+    return Image.frombytes("L", head.unpack_from(done.stdout), done.stdout[head.size :])
 
 
 def _codestream_pixels(data: bytes) -> int:

@@ -25,6 +25,11 @@ def challenge_store() -> Path:
     return _state() / "challenges.db"
 
 
+def control_folder() -> Path:
+    """The control sockets of software cards that are served in a virtual reader."""
+    return _state() / "control"
+
+
 def _config() -> Path:
     named = os.environ.get(ENVIRONMENT)
     if named:

@@ -203,10 +203,11 @@ def _fitted(rows: Sequence[Sequence[str]], columns: int) -> list[int]:
     every = list(zip(*rows, strict=True))
     widths = [max(map(width, cells)) for cells in every]
     narrowest = [max([_NARROWEST, *(width(piece) for cell in cells for piece in _pieces(cell))]) for cells in every]
-    while sum(widths) + 2 * (len(widths) - 1) > columns:
+    room = columns - 2 * (len(widths) - 1)
+    if sum(map(min, widths, narrowest)) > room:  # it does not fit in any way
+        return widths
+    while sum(widths) > room:
         foldable = [at for at, size in enumerate(widths) if size > narrowest[at]]
-        if not foldable:
-            break
         widths[max(foldable, key=widths.__getitem__)] -= 1
     return widths
 

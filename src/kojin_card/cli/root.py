@@ -79,7 +79,11 @@ def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> N
 root = Root(
     "",
     {
+        "readers": "commands.readers:readers",
+        "doctor": "commands.doctor:doctor",
+        "watch": "commands.readers:watch",
         "info": "commands.info:info",
+        "check": "commands.check:check",
         "read": "commands.read:read",
         "pin": "commands.pin:pin",
         "cert": "commands.cert:cert",

@@ -213,6 +213,14 @@ class PromptedSecrets:
             raise _wrong_form(problem, name)
         return typed
 
+    def on_pad(self, name: str, *, label: str, tries_left: int | None) -> bool:
+        """See :class:`~kojin_card.secret.PadSource`: a reader with keys is always used, the PIN never comes here."""
+        del name
+        self.name_card()
+        key = "say.prompt.pad" if tries_left is None else "say.prompt.pad_tries"
+        self._console.say(self._console.text(key, label=label, tries_left=tries_left))
+        return True
+
     def _ask(self, prompt: str, name: str) -> Secret:
         try:
             with warnings.catch_warnings():

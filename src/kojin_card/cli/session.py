@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,6 +80,8 @@ class Session(AbstractContextManager["Session"]):
             self._card = connect(
                 settings.reader,
                 simulator=settings.simulator,
+                wait=settings.wait,
+                waiting=lambda: self.say("say.waiting"),
                 allow_unproven=settings.unproven,
                 observer=self._observe if settings.verbose else None,
                 lang=settings.lang,
@@ -113,16 +116,18 @@ class Session(AbstractContextManager["Session"]):
         return self.secrets(where).at_hand(name)
 
     def _card_name(self) -> str:
+        """Reader and card: what it is, and the end of its serial number where it has one to read."""
         from kojin_card.errors import CardError
 
         card = self.card()
-        name = card.description
-        if self.settings.simulator is None:
-            try:
-                name = f"{name} …{card.common.card_information().serial[-4:]}"
-            except CardError:  # a card without that application is named by its reader alone
-                return name
-        return name
+        if self.settings.simulator is not None:
+            return card.description
+        name = [card.description]
+        with contextlib.suppress(CardError):
+            name.append(self.console.text(f"say.kind.{card.jpki.token().kind}"))
+        with contextlib.suppress(CardError):  # a smartphone has no such application
+            name.append(f"…{card.common.card_information().serial[-4:]}")
+        return " ".join(name)
 
     # --- files
 

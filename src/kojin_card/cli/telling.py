@@ -79,7 +79,10 @@ def _known(error: KojinError, lang: str) -> Problem:
         detail = operation_words(error.operation or "", lang)  # the words have the status word already
     else:
         detail = (special.words or _of_the_system(error.message, lang)) if lang == "ja" else ""
-        detail = f"{where}{detail}" if detail else error.message
+        if detail or operation_words(error.operation or "", lang):
+            detail = f"{where}{detail or error.message}"
+        else:  # what was being done is said in words already
+            detail = error.message if lang == "ja" else str(error)
     return Problem(error.code, words, remedy, detail, getattr(error, "tries_left", None), exit_of(error))
 
 

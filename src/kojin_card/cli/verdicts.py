@@ -73,7 +73,7 @@ def verdict_blocks(verdict: Verdict, console: Console, title: str) -> list[Block
     if sub is not None:
         blocks.append(Line(f"{sub}: {messages.sub_indication_words(str(sub), lang)}"))
     if verdict.checks:
-        blocks += [Line(""), Fields([_check_row(check, console) for check in verdict.checks])]
+        blocks += [Line(""), Fields([check_row(check, console) for check in verdict.checks])]
     basis = console.text(f"say.verdict.time_{verdict.time_basis}", time=moment(verdict.time, lang))
     rest: list[tuple[str, str]] = [
         (console.text("say.verdict.store"), console.text(f"say.store.{verdict.store}")),
@@ -96,7 +96,8 @@ def _evidence_row(name: str, value: str, console: Console) -> tuple[str, str]:
     return console.text("say.verdict.evidence"), f"{name} = {value}"
 
 
-def _check_row(check: Check, console: Console) -> tuple[str, str, Role]:
+def check_row(check: Check, console: Console) -> tuple[str, str, Role]:
+    """One check for people: its name, and what became of it."""
     symbol, role = _ROLES[check.state]
     words = messages.state_words(str(check.state), console.lang)
     if check.reason is not None:

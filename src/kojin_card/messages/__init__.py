@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 LANGUAGES = ("ja", "en")
-CATALOGUES = ("errors", "details", "say", "help", "demo", "verdicts", "explain")
+CATALOGUES = ("errors", "details", "say", "help", "demo", "verdicts", "explain", "doctor")
 
 _PLACEHOLDERS = Formatter()
 
@@ -110,6 +110,16 @@ def state_words(state: str, lang: str) -> str:
 def indication_words(indication: str, lang: str) -> str:
     """What an indication means (``TOTAL_PASSED``)."""
     return _verdict_words("indication", indication, lang)
+
+
+def card_indication_words(indication: str, lang: str) -> str:
+    """What an indication means for a card that is in somebody's hand."""
+    return _verdict_words("card_indication", indication, lang)
+
+
+def note_words(note: str, lang: str) -> str:
+    """What is said beside a verdict (``in_force``)."""
+    return _verdict_words("note", note, lang)
 
 
 def sub_indication_words(sub_indication: str, lang: str) -> str:

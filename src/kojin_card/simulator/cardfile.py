@@ -26,6 +26,8 @@ from kojin_card.errors import CardFileBusy, CardRemoved, InputError
 from kojin_card.simulator import cardformat
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kojin_card.simulator.state import CardState
     from kojin_card.spec.model import CardSpec
 
@@ -148,29 +150,55 @@ class CardFile:
                         _remove_unlocked(item)
 
 
-def create_card_file(path: Path, state: CardState, spec: CardSpec) -> None:
+def create_card_file(path: Path, state: CardState, spec: CardSpec, *, replace: bool = False) -> None:
     """Write a new card file of mode 0600; there is never a half-written one under that name.
+
+    Args:
+        replace: take the place of a regular file (or of a link to one) of that name, at once or not at all.
 
     Raises:
         InputError: there is already something of that name, or it cannot be written there.
+        CardFileBusy: what is to be replaced is a card that somebody has open.
     """
     cardformat.load(cardformat.dump(state), spec, path.name)  # never write what could not be opened again
     try:
         path = path.parent.resolve(strict=True) / path.name
-        if path.is_symlink() or path.exists():
+        taken = path.is_symlink() or path.exists()
+        if taken and not replace:
             raise FileExistsError
-        fd, partial = _write_partial(path, cardformat.dump(state))
-        try:
-            os.link(partial, path, follow_symlinks=False)
-        finally:
-            partial.unlink(missing_ok=True)
-            os.close(fd)
+        with _held(path) if taken else contextlib.nullcontext():
+            fd, partial = _write_partial(path, cardformat.dump(state))
+            try:
+                if taken:
+                    partial.rename(path)
+                else:
+                    os.link(partial, path, follow_symlinks=False)
+            finally:
+                partial.unlink(missing_ok=True)
+                os.close(fd)
         _sync_folder(path.parent)
     except FileExistsError:
         raise InputError("a file of that name exists already", operation=_CREATE, file=path.name) from None
     except (OSError, ValueError) as bad:
         reason = bad.strerror if isinstance(bad, OSError) else None
         raise InputError(reason or "not a usable name", operation=_CREATE, file=path.name) from None
+
+
+@contextlib.contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """Lock what stands under that name, so that no card that is in use is replaced.
+
+    Raises:
+        InputError: it cannot be opened, or is no regular file. CardFileBusy: somebody has it open.
+    """
+    fd = _open(path, path.name)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise CardFileBusy("another process has this card open", operation=_CREATE, file=path.name) from None
+    finally:
+        os.close(fd)
 
 
 def _real(path: Path) -> Path:

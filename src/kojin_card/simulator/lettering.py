@@ -53,16 +53,18 @@ def text_png(text: str, font: Path) -> bytes:
         ) from None
     if not 1 <= len(text) <= MAX_CHARACTERS:
         raise InputError("a text of the card's face has 1 to 400 characters", operation="draw a text")
-    try:
-        face = ImageFont.truetype(str(font), _EM)
-    except (OSError, ValueError):
-        raise InputError("not a font that can be used", operation="draw a text", file=font.name) from None
+    if not font.is_file():
+        raise InputError("not a font that can be used", operation="draw a text", file=font.name)
     lines = [text[at : at + LINE] for at in range(0, len(text), LINE)]
     image = Image.new("1", (_EM * max(map(len, lines)), (_EM + _LEADING) * len(lines)), 1)
     draw = ImageDraw.Draw(image)
     draw.fontmode = "1"
-    for number, line in enumerate(lines):
-        draw.text((0, number * (_EM + _LEADING) - _EM // 4), line, font=face, fill=0)
+    try:
+        face = ImageFont.truetype(str(font), _EM)
+        for number, line in enumerate(lines):
+            draw.text((0, number * (_EM + _LEADING) - _EM // 4), line, font=face, fill=0)
+    except (OSError, ValueError, MemoryError, OverflowError):  # a damaged font shows only when it is drawn with
+        raise InputError("not a font that can be used", operation="draw a text", file=font.name) from None
     out = io.BytesIO()
     image.save(out, "PNG", optimize=True)
     return out.getvalue()

@@ -42,6 +42,8 @@ _REFERENCE = re.compile(r"([a-z][a-z0-9_]*)/([a-z][a-z0-9_]*)\Z")
 _IMAGE = re.compile(r"images/[a-z0-9-]{1,64}\.(png|jp2)\Z")
 _ATR_SIZE = (2, 33)
 _MAX_BASES = 4
+_MAX_TEXT = 1024 * 1024
+_MAGIC = {"png": b"\x89PNG\r\n\x1a\n", "jp2": b"\x00\x00\x00\x0cjP  \r\n\x87\n"}
 
 
 def persona_names(folder: Traversable | None = None) -> tuple[str, ...]:
@@ -78,8 +80,8 @@ def load_persona(name: str, folder: Traversable | None = None) -> Persona:
         SpecError: its file, or its profile's, is malformed (``details``: ``file`` and ``table``).
     """
     root = data_root(FOLDER) if folder is None else folder
-    if name not in persona_names(root):
-        raise UsageError("no such persona", known=", ".join(persona_names(root)))
+    if not (_ID.fullmatch(name) and root.joinpath(f"{name}.toml").is_file()):
+        raise UsageError("no such persona", known=", ".join(persona_names()))
     top = _open(root, f"{name}.toml")
     head = top.table("persona")
     if head.take("id", str) != name:
@@ -134,13 +136,25 @@ def load_persona(name: str, folder: Traversable | None = None) -> Persona:
 
 def _open(folder: Traversable, name: str) -> Table:
     try:
-        text = folder.joinpath(name).read_text("utf-8")
+        text = _bytes(folder.joinpath(name), _MAX_TEXT).decode("utf-8")
     except (OSError, UnicodeDecodeError):
         raise SpecError("not a readable text file", file=name, table="") from None
     top = parse_toml(text, name)
     if top.take("schema", int) != SCHEMA:
         raise top.error(f"schema must be {SCHEMA}")
     return top
+
+
+def _bytes(file: Traversable, limit: int) -> bytes:
+    """What is in a regular file, at most one byte more than ``limit``: a pipe or a device never ends.
+
+    Raises:
+        OSError: it is none, or cannot be read.
+    """
+    if not file.is_file():
+        raise FileNotFoundError(file.name)
+    with file.open("rb") as stream:
+        return stream.read(limit + 1)
 
 
 def _profile(root: Traversable, name: str, *, depth: int = 0) -> Profile:
@@ -307,11 +321,13 @@ def _image(table: Table, root: Traversable, key: str) -> bytes:
     if not _IMAGE.fullmatch(path):
         raise table.error(f"{key} must be images/<name>.png or .jp2")
     try:
-        data = root.joinpath(*path.split("/")).read_bytes()
+        data = _bytes(root.joinpath(*path.split("/")), MAX_FILE)
     except OSError:
         raise table.error(f"{key}: no such image") from None
-    if not 1 <= len(data) <= MAX_FILE:
+    if len(data) > MAX_FILE:
         raise table.error(f"{key} is too long for a card")
+    if not data.startswith(_MAGIC[path[-3:]]):
+        raise table.error(f"{key} is no {path[-3:]} image")
     return data
 
 

@@ -1,6 +1,7 @@
 """What somebody may set on a card that is made: counters, secrets as the municipal counter resets them, behaviour.
 
-Every function takes a frozen state and gives another; :meth:`.softcard.SoftCard.rewrite` puts it into the file.
+Every function takes a frozen state and gives another; :meth:`.softcard.SoftCard.rewrite` puts it into the file, and
+:meth:`.softcard.SoftCard.alter` into a card that is in power.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from kojin_card.simulator.state import WHEN_MADE, Knobs
 from kojin_card.spec.model import KeyKind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from kojin_card.simulator.persona import Reference
     from kojin_card.simulator.state import CardState, KeyState
     from kojin_card.spec.model import CardSpec, KeySpec
@@ -123,9 +126,34 @@ def with_reset(state: CardState, spec: CardSpec, name: str, value: bytes | None)
 
 
 def _reset(content: KeyState, spec: KeySpec, value: bytes | None) -> KeyState:
+    if value is not None and spec.unset is not None and content.secret == spec.unset.value:
+        # another file of the card says that nobody set it, and would go on saying so
+        raise UsageError("this card has no such secret set, and cannot be given one here", operation=_OPERATION)
     if value is not None and (spec.format is None or not has_form(value, spec.format)):
         raise SecretFormatError("not the form of this secret", operation=_OPERATION, secret=spec.secret)
     secret = content.secret if value is None else value
     if secret is None or not content.tries_full:
         raise UsageError("this secret has no value: reset it with one", operation=_OPERATION)
     return replace(content, secret=secret, tries_left=content.tries_full)
+
+
+def changed(
+    state: CardState,
+    spec: CardSpec,
+    *,
+    reset: Mapping[str, bytes | None],
+    tries: Mapping[str, int],
+    knobs: Iterable[str],
+) -> CardState:
+    """The card after resets (:func:`with_reset`), tries (:func:`with_tries`) and settings, in this order.
+
+    Raises:
+        UsageError, SecretFormatError: one of them cannot be.
+    """
+    for name, value in reset.items():
+        state = with_reset(state, spec, name, value)
+    for name, count in tries.items():
+        state = with_tries(state, spec, name, count)
+    for setting in knobs:
+        state = replace(state, knobs=with_knob(state.knobs, setting, spec, making=False))
+    return state

@@ -45,7 +45,9 @@ class SoftCard:
         self._memory = memory
         self._lock = threading.Lock()
         self._closed = False
-        self._chip = Chip(load_card_spec() if spec is None else spec, memory, random)
+        self._spec = load_card_spec() if spec is None else spec
+        self._random = random
+        self._chip = Chip(self._spec, memory, random)
 
     @classmethod
     def in_memory(
@@ -70,14 +72,18 @@ class SoftCard:
         return cls(CardFile(Path(path), spec, wait_seconds=wait_seconds), Path(path).name, spec=spec)
 
     @classmethod
-    def create(cls, path: str | os.PathLike[str], state: CardState) -> Self:
+    def create(cls, path: str | os.PathLike[str], state: CardState, *, replace: bool = False) -> Self:
         """Write a new card file and open it.
+
+        Args:
+            replace: take the place of a file of that name, at once or not at all.
 
         Raises:
             InputError: there is already something of that name, or it cannot be written there.
+            CardFileBusy: the card that is to be replaced is in use.
         """
         spec = load_card_spec()
-        create_card_file(Path(path), state, spec)
+        create_card_file(Path(path), state, spec, replace=replace)
         return cls(CardFile(Path(path), spec, wait_seconds=5.0), Path(path).name, spec=spec)
 
     @classmethod
@@ -126,6 +132,28 @@ class SoftCard:
             with contextlib.suppress(OSError):  # a card file that was taken away: the chip answers for itself
                 self._memory.require_present()
             return self._chip.process(bytes(command))
+
+    def alter(self, change: Callable[[CardState], CardState]) -> None:
+        """Change what the card is while it is in power, between two commands.
+
+        What was verified stays so, as on a card whose counter somebody else could reach; but a card that follows other
+        readings of the specs from now on starts anew.
+
+        Raises:
+            CardRemoved: the card was closed, or is another process's.
+            InputError: the new state cannot be kept, and the card is what it was.
+        """
+        with self._lock:
+            if self._closed:
+                raise CardRemoved("the software card was closed", operation="set a software card")
+            before = self._memory.state.knobs.variants
+            try:
+                self._memory.commit(change(self._memory.state))
+            except OSError as bad:
+                words = bad.strerror or "the card file cannot be written"
+                raise InputError(words, operation="set a software card", file=self.description) from None
+            if self._memory.state.knobs.variants != before:
+                self._chip = Chip(self._spec, self._memory, self._random)
 
     def reset(self) -> None:
         """Warm reset: the security state is gone."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kojin_card.verdict import REASONS, Indication
+from kojin_card.verdict import CARD_CHECKS, REASONS, Indication
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -137,4 +137,9 @@ WITHOUT: Mapping[str, str] = {
     "certificate.issuer_unknown": "is of a driving licence, which is no document: judge one that `licence_holder` has",
     "signature.not_by_issuer": "is of a driving licence, which is no document: judge one that `licence_holder` has",
     "policy.undefined": "needs an authentication CA of J-LIS's test environment in the trust store; none is published",
+    **{
+        reason: "is found on a card, not in a document; tests/attacks/test_authenticity.py has cards for each"
+        for reason in REASONS
+        if reason.split(".")[0] in CARD_CHECKS
+    },
 }

@@ -33,7 +33,11 @@ class Transactional(Protocol):
     """A connection that can keep other programs off the card for a while."""
 
     def transaction(self) -> AbstractContextManager[object]:
-        """Exclusive use of the card inside the block."""
+        """Exclusive use of the card inside the block.
+
+        It gives True when exclusive use began only now: others may have had the card before, so nothing that was
+        selected is believed any more.
+        """
         ...
 
 
@@ -72,6 +76,14 @@ class Closable(Protocol):
 
     def close(self) -> None:
         """Give the card back; afterwards nothing can be sent."""
+        ...
+
+
+class CancelFlag(Protocol):
+    """What a waiting program looks at; a :class:`threading.Event` is one."""
+
+    def is_set(self) -> bool:
+        """Whether to stop waiting."""
         ...
 
 

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from kojin_card.errors import (
     Cancelled,
+    CardBusy,
     CardFileBusy,
     CardRemoved,
+    CardReset,
     DecodeError,
     KojinError,
     NoCard,
@@ -23,7 +25,7 @@ from kojin_card.errors import (
 )
 from kojin_card.iso7816.apdu import EXTENDED_LE_MAX, SHORT_LC_MAX, SHORT_LE_MAX, CommandApdu, ResponseApdu
 from kojin_card.iso7816.status import SW
-from kojin_card.transport.base import HasAtr, Resettable
+from kojin_card.transport.base import HasAtr, PinPad, Resettable
 
 if TYPE_CHECKING:
     from kojin_card.transport.base import Connection
@@ -33,7 +35,7 @@ MAX_PIECES = 512
 MAX_ANSWER_BYTES = EXTENDED_LE_MAX
 
 #: what a connection may say instead of an answer to a secret; anything else becomes a TransportError
-_PASSED_ON = (CardRemoved, CardFileBusy, NoCard, NoReader, Cancelled)
+_PASSED_ON = (CardRemoved, CardReset, CardBusy, CardFileBusy, NoCard, NoReader, Cancelled)
 
 _GET_RESPONSE = 0xC0
 _MORE_DATA = 0x61
@@ -156,6 +158,24 @@ class Link:
             answer = self._once(request, command, extended=must and command.needs_extended)
         return self._collect(request, answer) if answer.sw >> 8 == _MORE_DATA else answer
 
+    def send_typed(self, command: CommandApdu, minimum: int, maximum: int, *, operation: str) -> ResponseApdu:
+        """Let the holder type at the reader's keys what belongs behind the header of ``command``, which has no data.
+
+        Raises:
+            UsageError: the reader has no keys. Cancelled: by the holder; the session is over.
+            TransportError: as :meth:`send`.
+        """
+        pad = self._connection
+        if not isinstance(pad, PinPad):
+            raise UsageError("this reader has no keys", operation=operation)
+        request = Request(command, operation=operation)
+        return self._once(
+            request,
+            command,
+            extended=False,
+            carry=lambda encoded: pad.verify_on_pad(encoded[:4], minimum=minimum, maximum=maximum),
+        )
+
     def reset(self) -> None:
         """Reset the card when the connection can, so that it forgets what was verified.
 
@@ -210,7 +230,14 @@ class Link:
                 return ResponseApdu(b"".join(pieces), answer.sw)
         raise self._fail(request.operation, "the answer does not end")
 
-    def _once(self, request: Request, command: CommandApdu, *, extended: bool) -> ResponseApdu:
+    def _once(
+        self,
+        request: Request,
+        command: CommandApdu,
+        *,
+        extended: bool,
+        carry: Callable[[bytes], bytes] | None = None,
+    ) -> ResponseApdu:
         if self._over is not None:
             raise TransportError(self._over, operation=request.operation)
         # Until an answer has come and was understood, nothing is known about the card: also not after a Ctrl-C.
@@ -221,7 +248,7 @@ class Link:
         failure = ""
         kind: type[KojinError] = TransportError
         try:
-            raw = self._connection.transmit(encoded)
+            raw = (carry or self._connection.transmit)(encoded)
             received = bytes(raw) if isinstance(raw, bytes | bytearray | memoryview) else b""
         except KojinError as bad:
             if not command.sensitive:

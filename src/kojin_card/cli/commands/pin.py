@@ -10,7 +10,7 @@ from kojin_card.cli.carriers import carrier_of
 from kojin_card.cli.explain import Plan, if_refused, look_at_all, only, plan, read
 from kojin_card.cli.explain import change as replace
 from kojin_card.cli.framework import KojinGroup, argument, command, secret_options
-from kojin_card.cli.next_steps import what_next
+from kojin_card.cli.next_steps import state_of, steps_of
 from kojin_card.cli.render import Block, Fields, Heading, Line, Role, Table
 from kojin_card.cli.secret_labels import explanations, labels
 from kojin_card.errors import NotOnCard, SecretFormatError, SecretUnavailable
@@ -46,20 +46,6 @@ _PLACES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def _state(found: PinStatus, *, signs: bool) -> str:
-    """What a counter means. A card without a signature certificate (under 15) has its password blocked from the start:
-    nothing there is to be reset."""
-    if not found.present or (found.secret == "sign-password" and found.blocked and not signs):
-        return "absent"
-    if found.tries_left is None:
-        return "not_counted"
-    if found.tries_left == 0:
-        return "blocked"
-    if found.tries_left == 1:
-        return "one_left"
-    return "ready" if found.tries is None or found.tries_left >= found.tries else "used"
-
-
 _ROLES = {"blocked": Role.BAD, "one_left": Role.BAD, "used": Role.UNSURE, "absent": Role.FAINT}
 _SYMBOLS = {"blocked": "fail", "one_left": "unknown", "used": "unknown", "absent": "none", "not_counted": "unknown"}
 
@@ -79,13 +65,10 @@ def status(session: Session) -> None:
     card = session.card()
     found = card.pin_status()
     signs = _signs(card) if any(one.blocked for one in found) else True
-    states = [_state(one, signs=signs) for one in found]
+    states = [state_of(one, signs=signs) for one in found]
     carrier = carrier_of(card) if any(state not in ("ready", "used") for state in states) else ""
     console = session.console
-    closed = {f"{one.application}/{one.key}" for one in found if one.blocked or not one.present}
-    steps = [
-        what_next(one, state, console, carrier=carrier, closed=closed) for one, state in zip(found, states, strict=True)
-    ]
+    steps = steps_of(found, states, console, carrier=carrier)
     faceless = all(state == "blocked" for one, state in zip(found, states, strict=True) if one.secret in _HOLDERS)
     if faceless:  # one sentence for all of them
         words = console.text("say.tries.face_card")

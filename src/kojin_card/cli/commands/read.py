@@ -10,7 +10,8 @@ from kojin_card.cli.explain import Plan, keys_of, plan, secure, verify
 from kojin_card.cli.explain import read as read_steps
 from kojin_card.cli.framework import KojinGroup, command, option, secret_options
 from kojin_card.cli.printed import code_b
-from kojin_card.cli.render import Fields, Heading, Line, Role
+from kojin_card.cli.proving import authentic, authentic_lines, prover, proving_options, proving_steps
+from kojin_card.cli.render import Fields, Heading
 from kojin_card.cli.wording import day, sex
 from kojin_card.errors import UsageError
 
@@ -36,10 +37,19 @@ read = KojinGroup(
     "read.basic-four",
     option("--by", type=click.Choice(["pin", "code-b"]), help="opened_by"),
     option("--secure-messaging", is_flag=True, help="secure_messaging"),
+    *proving_options(),
     *secret_options(),
     plan=lambda given: of_input_support(given, "code-b", "basic_four"),
 )
-def basic_four(session: Session, by: str | None, secure_messaging: bool, secrets: str | None, last_try: bool) -> None:
+def basic_four(
+    session: Session,
+    by: str | None,
+    secure_messaging: bool,
+    trust: str | None,
+    fast: bool,
+    secrets: str | None,
+    last_try: bool,
+) -> None:
     """Name, address, date of birth, sex: after the PIN, or after the verification number B."""
     source = session.secrets(secrets)
     by = by or ("code-b" if _only_code_b(source) else "pin")
@@ -47,7 +57,10 @@ def basic_four(session: Session, by: str | None, secure_messaging: bool, secrets
         begins_with_pin(by)
     reserve = 0 if last_try else 1
     given: Any = {"pin": source.at_hand("pin")} if by == "pin" else {"code_b": code_b(session, source)}
-    four = session.card().input_support.read_basic_four(**given, reserve=reserve, secure_messaging=secure_messaging)
+    prove = prover(session, trust, fast=fast)
+    four = session.card().input_support.read_basic_four(
+        **given, reserve=reserve, secure_messaging=secure_messaging, prove=prove
+    )
     text, lang = session.console.text, session.lang
     value = {
         "name": four.name,
@@ -58,7 +71,7 @@ def basic_four(session: Session, by: str | None, secure_messaging: bool, secrets
         "name_kana": four.name_kana,
         "former_name": four.former_name,
         "opened_with": by,
-        "authentic": "unchecked",
+        "authentic": authentic(prove),
     }
     rows = [
         (text("say.four.name"), four.name),
@@ -67,7 +80,7 @@ def basic_four(session: Session, by: str | None, secure_messaging: bool, secrets
         (text("say.four.sex"), sex(four.sex, lang)),
     ]
     title = Heading(text("say.four.title"))
-    session.answer("basic-four", value, [title, Fields(rows), Line(text("say.four.unchecked"), Role.UNSURE)])
+    session.answer("basic-four", value, [title, Fields(rows), *authentic_lines(session, prove)])
 
 
 def of_input_support(given: Mapping[str, Any], other: str, file: str) -> Plan:
@@ -84,6 +97,7 @@ def of_input_support(given: Mapping[str, Any], other: str, file: str) -> Plan:
         verify(*(f"input_support/{key}" for key in keys_of(by, "pin", other))),
         secure(given["secure_messaging"], "input_support/session_public_key"),
         read_steps(f"input_support/{file}"),
+        proving_steps(given, f"input_support/{file}"),
     )
 
 

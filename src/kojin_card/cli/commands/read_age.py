@@ -10,6 +10,7 @@ import click
 from kojin_card.cli.explain import plan, read, verify
 from kojin_card.cli.framework import command, option, secret_options
 from kojin_card.cli.printed import birth_code
+from kojin_card.cli.proving import authentic, authentic_lines, prover, proving_options, proving_steps
 from kojin_card.cli.render import Line
 from kojin_card.cli.wording import JST
 
@@ -37,15 +38,28 @@ class Day(click.ParamType):  # type: ignore[type-arg]  # generic only since clic
     "read.age",
     option("--at-least", metavar="YEARS", type=click.IntRange(0, _OLDEST), required=True, help="at_least"),
     option("--on", metavar="DATE", type=Day(), help="on"),
+    *proving_options(),
     *secret_options(),
-    plan=plan(verify("card_face/birth_code"), read("card_face/age")),
+    plan=lambda given: plan(
+        verify("card_face/birth_code"), read("card_face/age"), proving_steps(given, "card_face/age")
+    ),
 )
-def age(session: Session, at_least: int, on: date | None, secrets: str | None, last_try: bool) -> None:
+def age(
+    session: Session,
+    at_least: int,
+    on: date | None,
+    trust: str | None,
+    fast: bool,
+    secrets: str | None,
+    last_try: bool,
+) -> None:
     """Yes or no. Both are answers, so both end with exit code 0."""
     source = birth_code(session.secrets(secrets))
     on = on or session.now().astimezone(JST).date()
-    answer = session.card().card_face.read_age(source, reserve=0 if last_try else 1).is_at_least(at_least, on)
-    value = {"at_least": at_least, "on": on.isoformat(), "answer": answer, "authentic": "unchecked"}
+    prove = prover(session, trust, fast=fast)
+    found = session.card().card_face.read_age(source, reserve=0 if last_try else 1, prove=prove)
+    answer = found.is_at_least(at_least, on)
+    value = {"at_least": at_least, "on": on.isoformat(), "answer": answer, "authentic": authentic(prove)}
     session.answer("age", value, [Line(session.console.text(f"say.age.{'yes' if answer else 'no'}"))])
     if not session.settings.json:
-        session.say("say.four.unchecked")
+        session.console.talk(authentic_lines(session, prove))

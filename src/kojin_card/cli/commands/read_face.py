@@ -13,17 +13,26 @@ from kojin_card.cli.explain import read as read_steps
 from kojin_card.cli.file_set import FileSet
 from kojin_card.cli.framework import command, option, secret_options
 from kojin_card.cli.printed import code_b
+from kojin_card.cli.proving import (
+    authentic,
+    authentic_lines,
+    authentic_words,
+    prover,
+    proving_options,
+    proving_steps,
+)
 from kojin_card.cli.render import Fields, Heading, Line, Role
 from kojin_card.cli.wording import day, sex
 from kojin_card.errors import DecodeError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from kojin_card.applications import Face
     from kojin_card.cli.explain import Plan
     from kojin_card.cli.secret_sources import Secrets
     from kojin_card.cli.session import Session
+    from kojin_card.verification.authenticity import RecordProver
 
 _OPERATION = "read card_face/face"
 _PHOTO, _PHOTO_PNG, _MY_NUMBER = "photo.jp2", "photo.png", "my-number.png"
@@ -51,6 +60,7 @@ def _plan(given: Mapping[str, Any]) -> Plan:
         verify(*(f"card_face/{key}" for key in keys_of(way, "code-b", "code-a"))),
         read_steps("card_face/face"),
         number,
+        proving_steps(given, "card_face/face"),
     )
     folder = given["output"]
     if folder is not None:
@@ -70,6 +80,7 @@ def _plan(given: Mapping[str, Any]) -> Plan:
     option("--my-number-image", is_flag=True, help="my_number_image"),
     option("--duty", metavar="TEXT", help="duty_image"),
     option("--force", is_flag=True, help="force_set"),
+    *proving_options(),
     *secret_options(),
     plan=_plan,
 )
@@ -82,6 +93,8 @@ def face(
     my_number_image: bool,
     duty: str | None,
     force: bool,
+    trust: str | None,
+    fast: bool,
     secrets: str | None,
     last_try: bool,
 ) -> None:
@@ -95,9 +108,11 @@ def face(
     source = session.secrets(secrets)
     way = way or ("code-a" if _only_code_a(source) else "code-b")
     number: Any = source.at_hand("code-a") if way == "code-a" else code_b(session, source)
-    driver, reserve = session.card().card_face, 0 if last_try else 1
-    found = driver.read_face(**{way.replace("-", "_"): number}, reserve=reserve)
-    own = None if stated is None else driver.read_my_number_image(number, duty=stated, reserve=reserve).png
+    prove = prover(session, trust, fast=fast)
+    driver = session.card().card_face
+    how: Any = {"reserve": 0 if last_try else 1, "prove": prove}
+    found = driver.read_face(**{way.replace("-", "_"): number}, **how)
+    own = None if stated is None else driver.read_my_number_image(number, duty=stated, **how).png
     contents: dict[Path, bytes] = {}
     if output is not None:
         contents |= {output / name: data for name, data in _images(session, found, own).items()}
@@ -106,10 +121,10 @@ def face(
         if sheet is not None:
             contents[sheet] = pictures.contact_sheet([(name.upper(), png) for name, png in shown.items()])
         if html is not None:
-            contents[html] = _page(session, found, shown)
+            contents[html] = _page(session, found, shown, authentic_words(session, prove))
     if contents:
         results.write(contents)
-    _answer(session, found, way, stated, [str(path) for path in contents])
+    _answer(session, found, way, stated, [str(path) for path in contents], prove)
 
 
 def _duty(duty: str | None, output: Path | None, *, my_number: bool) -> str | None:
@@ -174,7 +189,7 @@ def _rows(session: Session, found: Face) -> list[tuple[str, str]]:
     ]
 
 
-def _page(session: Session, found: Face, shown: Mapping[str, bytes]) -> bytes:
+def _page(session: Session, found: Face, shown: Mapping[str, bytes], proved: Sequence[str]) -> bytes:
     from kojin_card.cli.card_view import card_page
 
     text = session.console.text
@@ -184,11 +199,13 @@ def _page(session: Session, found: Face, shown: Mapping[str, bytes]) -> bytes:
         zoom=text("say.face.zoom"),
         images=[(name, text(f"say.face.{name}"), png) for name, png in shown.items()],
         rows=_rows(session, found),
-        notes=[text("say.four.unchecked"), text("say.face.unsigned")],
+        notes=[*proved, text("say.face.unsigned")],
     )
 
 
-def _answer(session: Session, found: Face, way: str, duty: str | None, files: list[str]) -> None:
+def _answer(
+    session: Session, found: Face, way: str, duty: str | None, files: list[str], prove: RecordProver | None
+) -> None:
     text = session.console.text
     value = {
         "birth_date": None if found.birth_date is None else found.birth_date.isoformat(),
@@ -199,7 +216,7 @@ def _answer(session: Session, found: Face, way: str, duty: str | None, files: li
         "files": files,
         "duty": duty,
         "opened_with": way,
-        "authentic": "unchecked",
+        "authentic": authentic(prove),
     }
     rows = _rows(session, found)
     rows.append(
@@ -208,5 +225,5 @@ def _answer(session: Session, found: Face, way: str, duty: str | None, files: li
     if duty is not None:
         rows.append((text("say.number.duty"), duty))
     rows += [(text("say.face.file"), name) for name in files]
-    notes = [Line(text("say.four.unchecked"), Role.UNSURE), Line(text("say.face.unsigned"), Role.UNSURE)]
+    notes = [*authentic_lines(session, prove), Line(text("say.face.unsigned"), Role.UNSURE)]
     session.answer("face", value, [Heading(text("say.face.title")), Fields(rows), *notes])

@@ -8,7 +8,8 @@ import click
 
 from kojin_card.cli.commands.read import begins_with_pin, of_input_support
 from kojin_card.cli.framework import command, option, secret_options
-from kojin_card.cli.render import Fields, Heading, Line, Role
+from kojin_card.cli.proving import authentic, authentic_lines, prover, proving_options
+from kojin_card.cli.render import Fields, Heading
 from kojin_card.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     option("--reveal", is_flag=True, help="reveal_number"),
     option("-o", "--output", metavar="FILE", help="output_number"),
     option("--force", is_flag=True, help="force"),
+    *proving_options(),
     *secret_options(),
     plan=lambda given: of_input_support(given, "code-a", "my_number").writing(given["output"], private=True),
 )
@@ -35,6 +37,8 @@ def my_number(
     reveal: bool,
     output: str | None,
     force: bool,
+    trust: str | None,
+    fast: bool,
     secrets: str | None,
     last_try: bool,
 ) -> None:
@@ -52,8 +56,9 @@ def my_number(
         begins_with_pin(by)
     given: Any = {by.replace("-", "_"): source.at_hand(by)}
     reserve = 0 if last_try else 1
+    prove = prover(session, trust, fast=fast)
     number = session.card().input_support.read_my_number(
-        **given, duty=stated, reserve=reserve, secure_messaging=secure_messaging
+        **given, duty=stated, reserve=reserve, secure_messaging=secure_messaging, prove=prove
     )
     shown = number.reveal() if reveal else number.masked()
     if output is not None:
@@ -65,13 +70,13 @@ def my_number(
         "duty": number.duty,
         "opened_with": by,
         "file": output,
-        "authentic": "unchecked",
+        "authentic": authentic(prove),
     }
     rows = [(text("say.number.number"), shown), (text("say.number.duty"), number.duty)]
     if output is not None:
         rows.append((text("say.number.file"), output))
     title = Heading(text("say.number.title"))
-    session.answer("my-number", value, [title, Fields(rows), Line(text("say.four.unchecked"), Role.UNSURE)])
+    session.answer("my-number", value, [title, Fields(rows), *authentic_lines(session, prove)])
 
 
 def _only_code_a(source: Secrets) -> bool:

@@ -1,8 +1,10 @@
-"""``simulator new|show``: software cards as files (``simulator set`` is in :mod:`.simulator_set`)."""
+"""``simulator new|show``: software cards as files.
+
+``simulator set`` is in :mod:`.simulator_set`, ``serve``, ``insert`` and ``remove`` are in :mod:`.simulator_serve`.
+"""
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +19,7 @@ from kojin_card.cli.judging import Moment
 from kojin_card.cli.render import Block, Fields, Heading, Line, Role, Table
 from kojin_card.cli.secret_labels import labels
 from kojin_card.cli.wording import moment, utc
-from kojin_card.errors import InputError, UsageError
+from kojin_card.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +31,14 @@ if TYPE_CHECKING:
 
 simulator = KojinGroup(
     "simulator",
-    {"new": "commands.simulator:new", "show": "commands.simulator:show", "set": "commands.simulator_set:set_"},
+    {
+        "new": "commands.simulator:new",
+        "show": "commands.simulator:show",
+        "set": "commands.simulator_set:set_",
+        "serve": "commands.simulator_serve:serve",
+        "insert": "commands.simulator_serve:insert",
+        "remove": "commands.simulator_serve:remove",
+    },
 )
 
 
@@ -151,18 +160,15 @@ def _make(
     path = Path(file or output or f"{who.id}.json")
     refuse_existing(path, force=force)
     state = make_card(who, now=session.now() if at is None else at, knobs=knobs, fresh_keys=fresh_keys)
-    if force and path.exists():
-        with contextlib.suppress(InputError):  # not a card file: it is replaced all the same
-            SoftCard.open(path, wait_seconds=0.0).close()  # one that is in use is not
-        path.unlink()
-    SoftCard.create(path, state).close()
+    if lists is not None:
+        add_lists(session, who, state, lists)  # first: a card whose story cannot be told is not made
+    SoftCard.create(path, state, replace=force).close()
     text = session.console.text
     blocks: list[Block] = [
         Line(f"{session.console.symbol('pass')} {text('say.simulator.made', file=str(path))}", Role.GOOD),
         Line(text("say.simulator.test_card")),
     ]
     if lists is not None:
-        add_lists(session, who, state, lists)
         blocks.append(Line(text("say.simulator.lists", folder=str(lists))))
     value = {
         "file": str(path),

@@ -47,26 +47,43 @@ def _set(
     reset: tuple[str, ...],
     knob: tuple[str, ...],
     lists: Path | None,
+    control: Path | None,
     secrets: str | None,
 ) -> None:
-    """Resets, tries and settings, in this order; all of them or, when one cannot be, none."""
+    """Resets, tries and settings, in this order; all of them or, when one cannot be, none.
+
+    A card that is being served is changed by who serves it, between two commands: its file stays locked.
+    """
+    from kojin_card.cli.commands.simulator_serve import running_card
     from kojin_card.simulator import SoftCard
-    from kojin_card.simulator.settings import knob_values
+    from kojin_card.simulator.settings import changed, knob_values
     from kojin_card.spec import load_card_spec
 
     if not (tries or reset or knob or lists):
         raise UsageError("nothing to set: --tries, --reset, --knob or --lists", operation=_OPERATION)
     values = _values(session, reset, secrets)
-    wanted = [_counted(one) for one in tries]
-    state = SoftCard.rewrite(file, lambda before: _changed(before, wanted, values, knob))
+    wanted = dict(_counted(one) for one in tries)
+    served = running_card(file, control)
+    if served is not None:
+        if lists is not None:
+            raise UsageError("--lists is for a card that is not being served", operation=_OPERATION)
+        knobs = _set_running(served, file, wanted, values, knob)
+    else:
+        spec = load_card_spec()
+
+        def new_state(before: CardState) -> CardState:
+            after = changed(before, spec, reset=values, tries=wanted, knobs=knob)
+            if lists is not None:
+                _renew_lists(session, after, lists)
+            return after
+
+        knobs = knob_values(SoftCard.rewrite(file, new_state).knobs, spec)
     text = session.console.text
-    if lists is not None:
-        _renew_lists(session, state, lists)
     value = {
         "file": file,
-        "tries": dict(wanted),
+        "tries": wanted,
         "reset": list(reset),
-        "knobs": knob_values(state.knobs, load_card_spec()),
+        "knobs": knobs,
         "lists": None if lists is None else str(lists),
     }
     done = [(text("say.simulator.left"), one) for one in tries]
@@ -97,22 +114,16 @@ def _values(session: Session, reset: tuple[str, ...], secrets: str | None) -> di
     return values
 
 
-def _changed(
-    state: CardState, tries: list[tuple[str, int]], reset: dict[str, bytes | None], knobs: tuple[str, ...]
-) -> CardState:
-    from dataclasses import replace
+def _set_running(
+    control: Path, file: str, tries: dict[str, int], reset: dict[str, bytes | None], knobs: tuple[str, ...]
+) -> dict[str, str]:
+    """Have it done by who has the card open; the settings as they are then."""
+    from kojin_card.simulator.control import Request, ask
 
-    from kojin_card.simulator.settings import with_knob, with_reset, with_tries
-    from kojin_card.spec import load_card_spec
-
-    spec = load_card_spec()
-    for name, value in reset.items():
-        state = with_reset(state, spec, name, value)
-    for name, count in tries:
-        state = with_tries(state, spec, name, count)
-    for setting in knobs:
-        state = replace(state, knobs=with_knob(state.knobs, setting, spec, making=False))
-    return state
+    path = str(Path(file).resolve())
+    values = {name: None if value is None else value.decode("utf-8", "replace") for name, value in reset.items()}
+    told = ask(control, Request("set", file=path, tries=tries, reset=values, knobs=knobs))
+    return next((dict(card["knobs"]) for card in told["cards"] if card["file"] == path), {})
 
 
 def _renew_lists(session: Session, state: CardState, folder: Path) -> None:
@@ -130,6 +141,7 @@ _PARAMS: list[Any] = [
     option("--reset", metavar="NAME", multiple=True, help="reset"),
     option("--knob", metavar="NAME=VALUE", multiple=True, help="knob"),
     option("--lists", metavar="FOLDER", type=click.Path(path_type=Path), help="lists"),
+    option("--control", metavar="SOCKET", type=click.Path(path_type=Path), help="control"),
     option("--secrets", metavar="FILE", callback=refuse_value, help="secrets_reset"),
 ]
 set_ = _Set("simulator.set", _set, _PARAMS)
