@@ -99,14 +99,15 @@ class Card:
     def pin_status(self) -> tuple[PinStatus, ...]:
         """Every secret of every application that is known, with its tries left; costs none.
 
-        That of the driving licence stands in it only when the card has a licence.
+        That of the driving licence stands in it only when the card has a licence; it is not ``present`` when it was not
+        found there.
 
         Raises:
             TransportError: the connection failed. UnexpectedAnswer: the card gave an answer that is none.
         """
         drivers = (self.common, self.input_support, self.jpki, self.card_face, self.juki)
         always = tuple(status for driver in drivers for status in driver.tries())
-        return always + tuple(status for status in self.licence.tries() if status.present)
+        return always + self.licence.tries_if_there()
 
     def change_pin(self, which: ChangeableSecret, old: PinArgument, new: PinArgument, *, reserve: int = 1) -> None:
         """Replace a secret; ``registry`` stands in two applications and is changed in both.

@@ -169,6 +169,20 @@ class CardFileBusy(TransportError):
     code = "card_file_busy"
 
 
+class ReplayMismatch(TransportError):
+    """A recorded conversation was played back, and the command that came is not the one of this line (or none is).
+
+    Attributes:
+        line: of the trace.
+    """
+
+    code = "replay_mismatch"
+
+    def __init__(self, message: str = "", *, operation: str | None = None, line: int = 0, **details: Detail) -> None:
+        self.line = line
+        super().__init__(message, operation=operation, line=line, **details)
+
+
 class MissingExtra(KojinError):
     """An optional part of the package or a service of the system is not installed."""
 

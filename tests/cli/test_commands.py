@@ -67,6 +67,10 @@ def test_four_apdus_with_the_pin(cli: Cli, card: Card) -> None:
     assert run.exit == 0
     assert run.err.splitlines()[-1] == "4 APDUs"
     assert len([line for line in run.err.splitlines() if line.startswith("[")]) == 4
+    ja = cli(
+        "read", "basic-four", "--fast", "-v", "--lang", "ja", "--simulator", card(), secrets={"pin": PINS["basic"]}
+    )
+    assert ja.err.splitlines()[-1] == "カードに送ったコマンド: 4"
     assert "[secret]" in run.err
     assert "黒桐　幹也" in run.out
     assert "黒桐" not in run.err
@@ -538,6 +542,10 @@ def test_the_same_moment_makes_the_same_card(cli: Cli, tmp_path: Path) -> None:
         (("info",), 11, "missing_extra"),
         (("info", "--reader", "x"), 11, "missing_extra"),
         (("info", "--simulator", "missing.json"), 10, "bad_input"),
+        (("read", "basic-four", "--simulator", "missing.json"), 10, "bad_input"),  # not: a PIN is missing
+        (("read", "licence", "--simulator", "missing.json"), 10, "bad_input"),
+        (("cert", "show", "sign", "--simulator", "missing.json"), 10, "bad_input"),
+        (("pin", "change", "auth", "--simulator", "missing.json"), 10, "bad_input"),
         (("info", "--simulator", "missing.json", "--reader", "x"), 2, "usage"),
         (("nonsense",), 2, "usage"),
         (("info", "--nonsense"), 2, "usage"),

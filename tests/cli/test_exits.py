@@ -43,6 +43,7 @@ CONTRACT: list[tuple[type[errors.KojinError], int]] = [
     (errors.HalfChanged, 9),
     (errors.HalfChangedUnseen, 9),
     (errors.SignatureMismatch, 9),
+    (errors.ReplayMismatch, 9),
     (errors.InputError, 10),
     (errors.SpecError, 10),
     (errors.DecodeError, 10),

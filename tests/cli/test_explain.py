@@ -38,6 +38,9 @@ class Case:
 #: every command that opens a card, with each of its options that changes what is opened
 CASES = [
     Case("info"),
+    Case("doctor"),
+    Case("doctor", tries={"jpki/auth_pin": 0}, exit=5),
+    Case("doctor", persona="licence_holder"),
     Case("check", exit=21),
     Case("check", {"pin": "5678", **B}),
     Case("check --by pin", {"pin": "5678"}),
@@ -85,7 +88,7 @@ NAMES = [f"{case.line}{' ...' if case.tries else ''} {case.persona} {'/'.join(ca
 def path_of(line: str) -> str:
     """``read.face`` of a line."""
     words = line.split()
-    return ".".join(words[:1] if words[0] in ("info", "check") else words[:2])
+    return ".".join(words[:1] if words[0] in ("info", "doctor", "check") else words[:2])
 
 
 def steps_of(run: Run) -> list[dict[str, Any]]:
@@ -142,7 +145,15 @@ def test_the_plan_is_what_is_done(cli: Cli, card: Card, tmp_path: Path, case: Ca
     assert written == (told.json("explained")["writes_to_card"] and case.exit in (0, 21))
 
 
-def test_private_files_are_said_to_be(cli: Cli, card: Card, tmp_path: Path) -> None:
+@pytest.fixture
+def inputs(cli: Cli, tmp_path: Path) -> None:
+    """The files that the cases name."""
+    (tmp_path / "in.pdf").write_bytes(blank_pdf(["x"]))
+    cli("auth", "challenge", "--audience", "a", "--purpose", "p", "-o", "challenge.json")
+
+
+@pytest.mark.usefixtures("inputs")
+def test_private_files_are_said_to_be(cli: Cli) -> None:
     for case in CASES:
         told = cli(*case.line.split(), "--explain", "--json").json("explained")
         private = {one["file"] for one in told["files"] if one["private"]}
@@ -185,6 +196,7 @@ def test_whoever_plans_offers_it() -> None:
 
 @pytest.mark.parametrize("lang", messages.LANGUAGES)
 @pytest.mark.parametrize("case", CASES, ids=NAMES)
+@pytest.mark.usefixtures("inputs")
 def test_it_is_said_in_words_from_the_specs(cli: Cli, case: Case, lang: str) -> None:
     """Without a card: nothing is opened, nothing asked for, and a terminal would be told of the prompt's own look."""
     run = cli(*case.line.split(), "--explain", "--lang", lang)
@@ -203,6 +215,7 @@ def test_it_is_said_in_words_from_the_specs(cli: Cli, case: Case, lang: str) -> 
     assert (messages.text("explain.spends_none", lang) in run.out) == (not asks)
 
 
+@pytest.mark.usefixtures("inputs")
 def test_rules_are_those_of_the_specs(cli: Cli) -> None:
     steps = steps_of(cli("read", "basic-four", "--fast", "--explain", "--json", "--simulator", "none.json"))
     assert [step["action"] for step in steps] == ["verify", "read"]
@@ -211,8 +224,33 @@ def test_rules_are_those_of_the_specs(cli: Cli) -> None:
     assert steps[1]["one_of"][0]["rule"] == "key:pin | key:code_b"
     free = steps_of(cli("info", "--explain", "--json"))
     assert {one["rule"] for step in free for one in step["one_of"]} == {"always"}
-    key = steps_of(cli("sign", "raw", "x", "-o", "y", "--explain", "--json", "--simulator", "none.json"))[-1]
+    key = steps_of(cli("sign", "raw", "in.pdf", "-o", "y", "--explain", "--json", "--simulator", "none.json"))[-1]
     assert (key["action"], key["one_of"][0]["rule"]) == ("use", "key:sign_password")
+
+
+@pytest.mark.parametrize("lang", messages.LANGUAGES)
+def test_each_alternative_has_a_line(cli: Cli, lang: str) -> None:
+    def label(name: str) -> str:
+        return f"   {messages.text(f'explain.label.{name}', lang)}: "
+
+    spec, name = load_card_spec()["input_support"], "name_ja" if lang == "ja" else "name_en"
+    pin, code = (getattr(spec.keys[key], name) for key in ("pin", "code_b"))
+    lines = cli(
+        "read", "basic-four", "--fast", "--explain", "--plain", "--lang", lang, "--simulator", "none.json"
+    ).out.splitlines()
+    assert f"{label('rule')}{pin}" in lines
+    assert lines.count(f"{label('or')}{code}") == 2  # what is verified, and what opens the items
+    assert sum(line.startswith(label("secret")) for line in lines) == 2
+
+
+@pytest.mark.parametrize("lang", messages.LANGUAGES)
+def test_a_certificate_that_a_phone_closes_is_not_called_open(cli: Cli, lang: str) -> None:
+    shown = cli("cert", "show", "auth", "--explain", "--plain", "--lang", lang, "--simulator", "none.json").out
+    assert messages.text("explain.rule.unless_asked", lang) in shown
+    always = f"   {messages.text('explain.label.rule', lang)}: {messages.text('explain.rule.always', lang)}"
+    assert shown.splitlines().count(always) == 1  # which certificates there are
+    other = cli("cert", "show", "auth-ca", "--explain", "--plain", "--lang", lang, "--simulator", "none.json").out
+    assert messages.text("explain.rule.unless_asked", lang) not in other
 
 
 def test_a_line_that_cannot_be_carried_out_is_not_explained(cli: Cli) -> None:
@@ -220,6 +258,31 @@ def test_a_line_that_cannot_be_carried_out_is_not_explained(cli: Cli) -> None:
     assert cli("read", "face", "--my-number-image", "--by", "code-b", "--explain").exit == 2
     assert cli("read", "basic-four", "--secure-messaging", "--by", "code-b", "--explain").exit == 2
     assert cli("verify", "pdf", "x", "--explain").exit == 2  # opens no card
+
+
+@pytest.mark.usefixtures("inputs")
+@pytest.mark.parametrize(
+    ("line", "exit_code"),
+    [
+        ("sign raw none -o out", 10),
+        ("sign cms none -o out", 10),
+        ("sign pdf . -o out", 10),
+        ("sign pdf in.pdf -o out --name-file none", 10),
+        ("auth respond none", 10),
+        ("read licence --issuer-key none", 10),
+        ("read licence -o in.pdf", 2),
+        ("sign pdf in.pdf -o challenge.json", 2),
+        ("sign pdf in.pdf -o no/folder", 10),
+        ("cert export auth -o in.pdf", 2),
+    ],
+)
+def test_a_file_that_the_run_would_refuse_is_refused(cli: Cli, card: Card, line: str, exit_code: int) -> None:
+    path = card("licence_holder")
+    real = cli("--simulator", path, *line.split(), "--json", secrets={**SIGN, **AUTH, "licence-pin": "2468"})
+    told = cli("--simulator", path, *line.split(), "--json", "--explain")
+    assert (real.exit, told.exit) == (exit_code, exit_code)
+    assert told.error()["code"] == real.error()["code"]
+    assert cli("sign", "raw", "-", "-o", "-", "--explain").exit == 0
 
 
 def test_the_last_try_is_said_to_be_spent(cli: Cli) -> None:
@@ -242,6 +305,7 @@ def test_plans_that_do_not_hold_are_noticed() -> None:
     assert not untaken(plan[0], {"read jpki/token_information"})
 
 
+@pytest.mark.usefixtures("inputs")
 def test_every_place_that_a_plan_names_is_in_the_specs(cli: Cli) -> None:
     spec = load_card_spec()
     for case in CASES:

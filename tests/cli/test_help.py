@@ -55,7 +55,17 @@ CONTRACT = {
     "simulator.remove",
     "demo",
 }
-GLOBAL = {"--reader", "--simulator", "--json", "--plain", "--wait-for-card", "--lang", "--verbose", "--unproven"}
+GLOBAL = {
+    "--reader",
+    "--simulator",
+    "--json",
+    "--plain",
+    "--wait-for-card",
+    "--lang",
+    "--verbose",
+    "--trace",
+    "--unproven",
+}
 JUDGING = {"--trust", "--revocation", "--at", "--received-at"}
 
 
@@ -100,11 +110,8 @@ def test_every_command_explains_itself(cli: Cli, lang: str, path: tuple[str, ...
 @pytest.mark.parametrize(
     ("path", "command"), ALL, ids=lambda value: ".".join(value) if isinstance(value, tuple) else ""
 )
-def test_global_options_are_everywhere_and_traces_are_not_offered(
-    path: tuple[str, ...], command: click.Command
-) -> None:
+def test_global_options_are_everywhere(path: tuple[str, ...], command: click.Command) -> None:
     assert names(command) >= GLOBAL
-    assert "--trace" not in names(command)
     if path in {("cert", "status"), ("auth", "verify")} or (path[:1] == ("verify",) and len(path) == 2):
         assert names(command) >= JUDGING
     secrets = messages.has(f"help.command.{'.'.join(path)}.secrets")

@@ -23,9 +23,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cli.commandline import Cli
+from kojin_card import messages
 from kojin_card.applications import CardFace, Face
 from kojin_card.cli import file_set, pictures
-from kojin_card.cli.card_view import card_page
+from kojin_card.cli.card_view import Picture, card_page
 from kojin_card.cli.commands.read_face import NAMES
 from kojin_card.cli.file_set import FileSet
 from kojin_card.cli.files import give_name
@@ -37,6 +38,7 @@ Card = Callable[..., Path]
 NUMBER = "123456789018"
 B = {"birth-date": "19900803", "expiry-year": "2036", "security-code": "4271"}
 A = {"code-a": NUMBER}
+EXPIRED_A = {"code-a": "900000002047"}
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "personas" / "images"
 
 
@@ -323,6 +325,46 @@ def test_the_sheet_has_every_image(cli: Cli, line: tuple[object, ...], tmp_path:
         pictures.contact_sheet([("X", pictures.as_png(png(1800, 2000, b"\0" * 1801 * 2000), "PNG"))] * 3)
 
 
+@pytest.mark.parametrize("lang", ["ja", "en"])
+def test_what_the_numbers_on_the_sheet_mean_is_said(cli: Cli, line: tuple[object, ...], lang: str) -> None:
+    value = cli(*line, "--sheet", "s.png", "--json", "--lang", lang, secrets=B).json("face")
+    assert value["sheet"] == [
+        "name", "address", "photo", "security-code", "birth_date", "sex", "expiry", "read_at"
+    ]  # fmt: skip
+    shown = "".join(cli(*line, "--sheet", "s.png", "--force", "--lang", lang, secrets=B).out.split())
+    for number, key in ((1, "face.name"), (4, "face.security-code"), (5, "four.birth_date"), (7, "info.expiry")):
+        assert f"{number}{''.join(messages.text(f'say.{key}', lang).split())}" in shown
+    assert cli(*line, "--json", secrets=B).json("face")["sheet"] is None
+
+
+def test_images_on_the_sheet_are_of_one_scale_and_the_notice_stands_below(
+    cli: Cli, card: Card, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[list[tuple[str, bytes | str]], list[str]]] = []
+    draw = pictures.contact_sheet
+
+    def look(parts: list[tuple[str, bytes | str]], foot: list[str]) -> bytes:
+        seen.append((parts, foot))
+        return draw(parts, foot)
+
+    monkeypatch.setattr(pictures, "contact_sheet", look)
+    for persona, lang, secrets in (("adult", "ja", B), ("expired", "en", EXPIRED_A)):
+        cli("--simulator", card(persona), "read", "face", "--sheet", f"{lang}.png", "--lang", lang, secrets=secrets)
+    (ja, foot), (en, late) = seen
+    assert [label for label, _ in ja] == list("12345678")  # the font has no Japanese
+    assert en[0][0] == "1. Name (image)"
+    assert foot == [messages.text("say.face.sheet_foot", "en")]
+    assert late == [*foot, messages.text("say.face.sheet_expired", "en")]
+    assert {part for _, part in ja if isinstance(part, str)} >= {"1990-08-03", "female"}
+    assert Image.open(io.BytesIO((tmp_path / "ja.png").read_bytes())).width == 480 + 2 * 24  # as wide as the address
+    small = pictures.as_png((FIXTURES / "adult-name.png").read_bytes(), "PNG")
+    assert draw([("", small)]) != draw([("", small)], foot)
+    assert pictures._ascii("a\n氏\x1b") == "a\\x0a?\\x1b"
+    assert pictures._legible(Image.new("L", (120, 28))).size == (120, 28)
+    assert pictures._legible(Image.new("L", (24, 9))).size == (72, 27)
+    assert pictures._legible(Image.new("L", (480, 9))).size == (480, 9)
+
+
 class Page(HTMLParser):
     """Tags and attributes of a page."""
 
@@ -340,7 +382,7 @@ class Page(HTMLParser):
 
 @pytest.mark.parametrize("lang", ["ja", "en"])
 def test_the_page_stands_alone(cli: Cli, line: tuple[object, ...], tmp_path: Path, lang: str) -> None:
-    assert cli(*line, "--html", "f.html", "--lang", lang, secrets=B).exit == 0
+    assert cli(*line, "--fast", "--html", "f.html", "--lang", lang, secrets=B).exit == 0
     assert stat.S_IMODE((tmp_path / "f.html").stat().st_mode) == 0o600
     text = (tmp_path / "f.html").read_text("utf-8")
     page = Page(text)
@@ -363,20 +405,36 @@ def test_the_page_stands_alone(cli: Cli, line: tuple[object, ...], tmp_path: Pat
     assert len(boxes) == 4
     assert {label["for"] for label in page.all("label")} == boxes
     assert "@media print" in text
+    assert text.index(messages.text("say.four.unchecked", lang)) < text.index("<img")  # above the fold
+    assert all(str(box["aria-label"]).startswith(messages.text("say.face.zoom", lang)) for box in page.all("input"))
+    assert text.count(f">{messages.text('say.face.zoom', lang)}</label>") == 4
+    assert re.search(r"\.zoom:checked ~ \.view img \{ width: 200%; max-width: none; \}", style[1])
+    assert re.search(r"\.view \{ overflow: auto", style[1])
+    assert messages.text("say.face.read_at", lang) in text
+    assert messages.text("say.info.expired", lang) not in text
     assert {"ja": "1990年8月3日", "en": "1990-08-03"}[lang] in text
     assert "見本" not in text
+
+
+@pytest.mark.parametrize("lang", ["ja", "en"])
+def test_an_expired_card_is_called_so_on_page_and_screen(cli: Cli, card: Card, tmp_path: Path, lang: str) -> None:
+    run = cli("--simulator", card("expired"), "read", "face", "--html", "f.html", "--lang", lang, secrets=EXPIRED_A)
+    assert run.exit == 0
+    words = messages.text("say.info.expired", lang)
+    assert words in run.out
+    assert f'<p class="alarm">{words}</p>' in (tmp_path / "f.html").read_text("utf-8")
 
 
 def test_all_text_of_a_page_is_escaped() -> None:
     hostile = "<script>\"'&\u202e\x1b"
     text = card_page(
-        lang=hostile, title=hostile, zoom=hostile, images=[("photo", hostile, b"x")], rows=[(hostile, hostile)],
-        notes=[hostile],
+        lang=hostile, title=hostile, zoom=hostile, images=[Picture("photo", hostile, b"x")],
+        rows=[(hostile, hostile)], first=[hostile], alarms=[hostile], notes=[hostile],
     ).decode()  # fmt: skip
     assert not Page(text).all("script")
     assert "\u202e" not in text
     assert "\x1b" not in text
-    assert text.count("&lt;script&gt;&quot;&#x27;&amp;") == 10
+    assert text.count("&lt;script&gt;&quot;&#x27;&amp;") == 13
 
 
 # --- all or nothing ---------------------------------------------------------------------------------------------------

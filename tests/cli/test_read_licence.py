@@ -38,7 +38,8 @@ def test_proved_with_the_issuers_key(cli: Cli, card: Card, lang: str, tmp_path: 
     line = ("--simulator", path, *LINE, "--issuer-key", KEY, "--lang", lang)
     run = cli(*line, "-o", "photo.jp2", "-v", secrets=PIN)
     assert run.exit == 0
-    assert messages.text("say.licence.proved", lang) in run.out
+    assert messages.text("say.licence.test_key", lang) in run.out  # anybody can sign with the software card's key
+    assert messages.text("say.licence.proved", lang) not in run.out
     for shown in RECORD:
         assert shown in run.out
         assert shown not in run.err
@@ -47,7 +48,8 @@ def test_proved_with_the_issuers_key(cli: Cli, card: Card, lang: str, tmp_path: 
     assert photo.read_bytes().startswith(b"\x00\x00\x00\x0cjP  ")
     assert stat.S_IMODE(photo.stat().st_mode) == 0o600
     value = cli(*line, "--json", secrets=PIN).json("licence")
-    assert (value["genuine"], value["photo_file"]) == ("proved", None)
+    assert (value["genuine"], value["photo_file"], value["test_key"]) == ("proved", None, True)
+    assert value["verdict"]["evidence"]["issuer_key"] == "published test key"
     assert value["licence"]["number"] == "990912345670"
     assert value["licence"]["categories"] == ["ordinary", "ordinary_motorcycle", "moped", "semi_medium"]
     assert value["verdict"]["indication"] == "TOTAL_PASSED"
@@ -62,7 +64,12 @@ def test_without_a_key_it_is_shown_and_labelled(cli: Cli, card: Card, lang: str)
     assert all(shown in run.out for shown in RECORD)
     value = cli(*line, "--json", secrets=PIN).json("licence")
     assert (value["genuine"], value["verdict"]["sub_indication"]) == ("unproved", "NO_SIGNING_CERTIFICATE_FOUND")
-    assert value["verdict"]["store"] == "given-key"
+    assert (value["verdict"]["store"], value["test_key"]) == ("given-key", False)
+    assert "issuer_key" not in value["verdict"]["evidence"]
+    assert [check["state"] for check in value["verdict"]["checks"] if check["id"] == "certificate"] == ["unknown"]
+    assert f"{messages.text('say.verdict.key', lang)}" in run.out
+    assert messages.text("say.store.no-key", lang) in run.out
+    assert not any(words in run.out for words in ("given-key", "✗", messages.state_words("failed", lang) + ":"))
 
 
 @pytest.mark.parametrize("lang", messages.LANGUAGES)
@@ -146,6 +153,21 @@ def test_a_card_without_a_licence_says_so(cli: Cli, card: Card) -> None:
     assert (run.exit, run.error()["code"]) == (8, "not_on_card")
     assert "no driving licence on this card" in run.error()["remedy"]
     assert "記録されていません" in cli("--simulator", card(), *LINE, "--lang", "ja", secrets=PIN).err
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"), [("ja", "参照番号では見つかりませんでした"), ("en", "was not found at the reference")]
+)
+def test_a_licence_pin_that_is_elsewhere_is_said_to_be_not_found(cli: Cli, lang: str, words: str) -> None:
+    made = ("--persona", "licence_holder", "--knob", "licence_pin_reference_82=on")
+    assert cli("simulator", "new", "other.json", *made).exit == 0
+    run = cli("--simulator", "other.json", *LINE, "--json", "--lang", lang, secrets=PIN)
+    assert (run.exit, run.error()["code"]) == (8, "not_on_card")
+    assert words in run.error()["remedy"]
+    rows = cli("--simulator", "other.json", "pin", "status", "--json", "--lang", lang).json("pin-status")["secrets"]
+    assert [(row["state"], words in row["next"]) for row in rows if row["application"] == "licence"] == [
+        ("absent", True)
+    ]
 
 
 def test_a_blocked_licence_pin_sends_people_to_the_police(cli: Cli, card: Card) -> None:

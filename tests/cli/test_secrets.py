@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -174,6 +174,30 @@ def test_code_b_is_asked_for_piece_by_piece(
     assert len(prompts) == 3
     assert run.err.count("Card: ") == 1
     assert "tries left: 10" in run.err
+
+
+@pytest.mark.parametrize("command", ["read basic-four --by code-b", "read face"])
+def test_code_b_can_be_typed_whole(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, terminal: Callable[[object], list[str]], command: str
+) -> None:
+    """Sources disagree on how it is made (card.md §12): what is known as a number goes through as one."""
+    cli("simulator", "new", "other.json", "--knob", "gregorian_code_b=on")
+    shown = cli("simulator", "show", "other.json", "--reveal", "--json").json("card-file")["secrets"]
+    (number,) = {one["value"] for one in shown if one["secret"] == "code-b"}
+    prompts = terminal("")
+    for answers, exit_code in (([number], 0), (["19900803", "2036", "4271"], 4)):
+        waiting = iter(answers)
+
+        def ask(prompt: str, waiting: Iterator[str] = waiting) -> str:
+            prompts.append(prompt)
+            return next(waiting)
+
+        monkeypatch.setattr(getpass, "getpass", ask)
+        run = cli("--simulator", "other.json", *command.split(), "--lang", "ja")
+        assert run.exit == exit_code
+        assert number not in run.all
+        assert "14桁" in "".join(run.err.split())
+    assert len(prompts) == 4
 
 
 def test_a_real_terminal_shows_nothing_of_what_is_typed(card: Card, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from cli.commandline import Cli
+from kojin_card import messages
 from kojin_card.simulator import SoftCard
 from support import ROOT
 
@@ -83,6 +85,53 @@ def test_a_persona_of_ones_own(cli: Cli, tmp_path: Path) -> None:
     assert four["name"] == "SPECIMEN"
 
 
+def test_the_example_of_the_guide_makes_a_card_with_a_font_and_without(cli: Cli) -> None:
+    """docs/personas.md: a whole file. Its images are not there: they are drawn, or the file says none."""
+    guide = (ROOT / "docs" / "personas.md").read_text("utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", guide, re.DOTALL)
+    Path("taro.toml").write_text(example, "utf-8")
+    assert cli("simulator", "new", "--persona", "taro.toml").exit == 0
+    given = {"pin": "5678"}
+    assert cli("--simulator", "taro.json", "read", "basic-four", "--json", secrets=given).json("basic-four")["name"]
+
+
+def font() -> str:
+    """A font that is always there: the one that Pillow carries."""
+    from PIL import ImageFont
+
+    found = ImageFont.load_default(12)
+    assert isinstance(found, ImageFont.FreeTypeFont)
+    Path("font.ttf").write_bytes(found.font_bytes)
+    return "font.ttf"
+
+
+def test_a_copied_persona_needs_its_images_or_a_font(cli: Cli) -> None:
+    text = (ROOT / "fixtures" / "personas" / "adult.toml").read_text("utf-8")
+    Path("mine.toml").write_text(text.replace('id = "adult"', 'id = "mine"'), "utf-8")
+    assert cli("simulator", "new", "--persona", "mine.toml").exit == 10
+    assert cli("simulator", "new", "--persona", "mine.toml", "--font", font()).exit == 0
+    code = {"code-a": "123456789018"}
+    assert cli("--simulator", "mine.json", "read", "face", "--json", secrets=code).json("face")["has_photo"] is False
+
+
+def test_a_font_for_a_persona_that_is_drawn_is_refused(cli: Cli) -> None:
+    for words in ((), ("--persona", "child")):
+        run = cli("simulator", "new", "c.json", *words, "--font", font(), "--json")
+        assert (run.exit, run.error()["code"]) == (2, "usage")
+        assert not Path("c.json").exists()
+    assert "自作の人物" in cli("simulator", "new", "c.json", "--font", "font.ttf", "--lang", "ja").err
+
+
+@pytest.mark.parametrize("lang", messages.LANGUAGES)
+def test_kinds_of_card_are_listed(cli: Cli, lang: str) -> None:
+    kinds = sorted(path.stem for path in (ROOT / "fixtures" / "personas" / "profiles").glob("*.toml"))
+    told = cli("simulator", "new", "c.json", "--profile", "nope", "--json", "--lang", lang).error()["message"]
+    shown = cli("simulator", "new", "--help", "--lang", lang).out
+    for kind in kinds:
+        assert kind in told
+        assert f"\n  {kind}" in shown
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -112,6 +161,14 @@ def test_tries_and_resets(cli: Cli, card: Callable[..., Path]) -> None:
     run = cli("simulator", "set", path, "--reset", "auth-pin", "--json", secrets={"new-auth-pin": "8642"})
     assert run.json("card-file-set")["reset"] == ["auth-pin"]
     assert "8642" not in run.all
+    for lang, words in (("ja", "新しい値にしました"), ("en", "with the new value")):
+        again = cli("simulator", "set", path, "--reset", "auth-pin", "--lang", lang, secrets={"new-auth-pin": "8642"})
+        assert words in again.out
+        assert "8642" not in again.all
+    for lang, words in (("ja", "値は元のままです"), ("en", "the value is as it was")):
+        assert words in cli("simulator", "set", path, "--reset", "auth-pin", "--lang", lang).out
+        count = cli("simulator", "set", path, "--tries", "auth-pin=3", "--lang", lang, "--plain").out
+        assert f"{messages.text('say.simulator.tries_left', lang)}: auth-pin=3" in count
     assert tries(cli, path, "auth-pin") == [3]
     line = ("--simulator", path, "sign", "raw", "-", "-o", "s", "--key", "auth")
     assert cli(*line, secrets={"auth-pin": "1234"}, stdin=b"x").exit == 4

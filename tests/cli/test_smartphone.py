@@ -51,7 +51,7 @@ def phone(tmp_path: Path, states: Callable[[str], CardState], monkeypatch: pytes
     SoftCard.create(path, replace(state, applications={"jpki": state.applications["jpki"]})).close()
 
     def connect(reader: str | None = None, *, simulator: str, **how: object) -> OpenedCard:
-        del reader
+        del reader, how["wait"], how["waiting"]
         return OpenedCard(Phone(SoftCard.open(simulator)), ours=True, **how)  # type: ignore[arg-type]
 
     monkeypatch.setattr("kojin_card.card.connect", connect)

@@ -7,7 +7,7 @@ The numbers are those of winscard.h, typed here once more.
 from __future__ import annotations
 
 import sys
-import time
+import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -83,6 +83,8 @@ class Fake:
         self.shares: list[int] = []
         self.contexts = 0
         self.structures: list[bytes] = []
+        self.sleeps = 0.01
+        self.cancelled = threading.Event()
         self.before: Counter[str] = Counter()
         self.fault: Callable[[str, int, tuple[Any, ...]], int | BaseException | None] = lambda *_: None
 
@@ -128,6 +130,10 @@ class Fake:
         self.contexts -= 1
         return OK
 
+    def _SCardCancel(self, context: int) -> int:
+        self.cancelled.set()
+        return OK
+
     def _SCardListReaders(self, context: int, groups: list[str]) -> list[Any]:
         return [OK, list(self.readers)] if self.readers else [NO_READERS, []]
 
@@ -146,7 +152,8 @@ class Fake:
         new = [self._state(name) for name, _ in real]
         if any((raw & ~2) != known & ~2 for (_, raw, _), (_, known) in zip(new, real, strict=True)):
             return [OK, [(name, raw | 2, atr) for name, raw, atr in new]]
-        time.sleep(min(ms / 1000, 0.01))
+        self.cancelled.wait(min(ms / 1000, self.sleeps))
+        self.cancelled.clear()
         return [TIMEOUT, new]
 
     # --- cards

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from kojin_card.simulator import CardState
     from kojin_card.spec import CardSpec
+    from kojin_card.testing import FaultyConnection
+    from kojin_card.transport.base import Connection
     from kojin_card.transport.link import Exchange
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -136,36 +138,56 @@ class Recorder:
 
 @cache
 def conversation(name: str) -> Conversation:
-    recorder = Recorder(SoftCard.in_memory(licence_state() if name == "licence" else state(), spec=spec()))
+    recorder = Recorder(SoftCard.in_memory(soft_card(name), spec=spec()))
     OPERATIONS[name](Card(recorder, spec=spec(), random=seed))
     return Conversation(name, tuple(recorder.answers))
 
 
-class Faulty:
-    """Plays a conversation back and does something else at one command.
+class Playback:
+    """A card that plays a conversation back, whatever it is sent."""
+
+    def __init__(self, good: Conversation) -> None:
+        self.good = good
+        self.number = 0
+
+    def transmit(self, command: bytes) -> bytes:
+        del command
+        number, self.number = self.number, self.number + 1
+        return self.good.answers[number] if number < len(self.good) else b"\x6f\x00"
+
+
+class Watched:
+    """What an operation sends; it can be reset, and is not closed, so that what the card remembers can be looked at.
 
     Attributes:
         sent: how many commands came.
         secrets: how many of them were VERIFY, CHANGE REFERENCE DATA or CHANGE KEY with data.
     """
 
-    def __init__(self, good: Conversation, at: int, fault: Callable[[bytes, bytes], bytes]) -> None:
-        self.good = good
-        self.at = at
-        self.fault = fault
+    def __init__(self, connection: FaultyConnection) -> None:
+        self.connection = connection
         self.sent = 0
         self.secrets = 0
 
     def transmit(self, command: bytes) -> bytes:
-        number, self.sent = self.sent, self.sent + 1
+        self.sent += 1
         self.secrets += command[1] in (0x20, 0x24, 0x32) and len(command) > 4
-        answer = self.good.answers[number] if number < len(self.good) else b"\x6f\x00"
-        return self.fault(command, answer) if number == self.at else answer
+        return self.connection.transmit(command)
+
+    def reset(self) -> None:
+        self.connection.reset()
 
 
-def play(faulty: Faulty, observer: Callable[[Exchange], None] | None = None) -> object:
-    """The operation of ``faulty``'s conversation, on it."""
-    return OPERATIONS[faulty.good.name](Card(faulty, spec=spec(), observer=observer, random=seed))
+@cache
+def soft_card(name: str) -> CardState:
+    """The card that an operation wants."""
+    return licence_state() if name == "licence" else state()
+
+
+def play(connection: Connection, name: str, observer: Callable[[Exchange], None] | None = None) -> object:
+    """An operation on a connection: the card is reset when it is over."""
+    with Card(connection, spec=spec(), observer=observer, random=seed) as card:
+        return OPERATIONS[name](card)
 
 
 @cache

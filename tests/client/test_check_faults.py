@@ -1,50 +1,34 @@
 """Whatever fails at whichever APDU of a check: a typed error or a verdict, no secret twice, and nothing shown.
 
-What a check says next depends on what it was told, so the faults are put into the answers of a software card that goes
-on (``test_faults`` plays conversations back).
+What a check says next depends on what it was told, so the faults are put between it and a software card that goes on.
 """
 
 from __future__ import annotations
 
 import io
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
-from client.operations import TEXT_PIN, code_b, spec, state
+from client.operations import TEXT_PIN, Watched, code_b, spec, state
 from client.test_faults import BROKEN, EVERY, assert_clean, shown
 from kojin_card import Card
 from kojin_card.errors import KojinError, TransportError
 from kojin_card.simulator import SoftCard
+from kojin_card.testing import FaultyConnection
 from kojin_card.verdict import Indication, Verdict
 from tables import table
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+
+def live(at: int | tuple[()], fault: str) -> Watched:
+    """A software card with a fault at one command of its conversation."""
+    soft = SoftCard.in_memory(state(), spec=spec())
+    return Watched(FaultyConnection(soft, at=at, fault=fault, sleep=lambda _: None))
 
 
-class Live:
-    """A software card whose answer to one command is changed on its way.
-
-    Attributes:
-        sent: how many commands came. secrets: how many of them were VERIFY with data.
-    """
-
-    def __init__(self, at: int, fault: Callable[[bytes, bytes], bytes]) -> None:
-        self.card = SoftCard.in_memory(state(), spec=spec())
-        self.at, self.fault = at, fault
-        self.sent = self.secrets = 0
-
-    def transmit(self, command: bytes) -> bytes:
-        number, self.sent = self.sent, self.sent + 1
-        self.secrets += command[1] == 0x20 and len(command) > 4
-        answer = self.card.transmit(command)
-        return self.fault(command, answer) if number == self.at else answer
-
-
-def check(live: Live, log: io.StringIO) -> Verdict | KojinError:
-    card = Card(live, spec=spec(), observer=lambda exchange: print(exchange, repr(exchange), file=log))
+def check(watched: Watched, log: io.StringIO) -> Verdict | KojinError:
+    card = Card(watched, spec=spec(), observer=lambda exchange: print(exchange, repr(exchange), file=log))
     try:
         return card.check_authenticity("simulator", pin=TEXT_PIN, code_b=code_b().decode())
     except KojinError as error:
@@ -53,11 +37,11 @@ def check(live: Live, log: io.StringIO) -> Verdict | KojinError:
 
 @cache
 def length() -> int:
-    live = Live(-1, EVERY["nothing"])
-    assert isinstance(found := check(live, io.StringIO()), Verdict)
+    watched = live((), "nothing")
+    assert isinstance(found := check(watched, io.StringIO()), Verdict)
     assert found.indication is Indication.TOTAL_PASSED
-    assert live.secrets == 2
-    return live.sent
+    assert watched.secrets == 2
+    return watched.sent
 
 
 class Row(NamedTuple):
@@ -70,17 +54,17 @@ class Row(NamedTuple):
         return f"APDU {self.at}, {self.kind}"
 
 
-#: 54 APDUs, each with 61 faults
-SIZE = 54 * 61
+#: 54 APDUs, each with 76 faults
+SIZE = 54 * 76
 ROWS = [Row(at, kind) for at in range(length()) for kind in EVERY]
 
 
 @pytest.mark.parametrize("row", table("check faults", ROWS, size=SIZE, sample=200))
 def test_every_fault_at_every_apdu_of_a_check(row: Row) -> None:
-    live, log = Live(row.at, EVERY[row.kind]), io.StringIO()
-    found = check(live, log)
+    watched, log = live(row.at, row.kind), io.StringIO()
+    found = check(watched, log)
     where = str(row)
-    assert live.secrets <= 2, where
+    assert watched.secrets <= 2, where
     assert_clean(log.getvalue().lower(), where)
     if isinstance(found, KojinError):
         assert found.operation, where
@@ -89,4 +73,4 @@ def test_every_fault_at_every_apdu_of_a_check(row: Row) -> None:
         assert_clean(repr(found).lower(), where)
     if row.kind in BROKEN:
         assert isinstance(found, TransportError), where
-        assert live.sent == row.at + 1, f"{where}: something was sent after the failure"
+        assert watched.sent == row.at + 1, f"{where}: something was sent after the failure"

@@ -8,65 +8,38 @@ from __future__ import annotations
 import io
 import logging
 import traceback
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from client.operations import OPERATIONS, Faulty, conversation, planted, play
+from client.operations import (
+    CHALLENGE,
+    DUTY,
+    OPERATIONS,
+    Playback,
+    Watched,
+    conversation,
+    planted,
+    play,
+    seed,
+    soft_card,
+    spec,
+)
 from kojin_card import Card
-from kojin_card.errors import CardRemoved, KojinError, TransportError
+from kojin_card.errors import KojinError, TransportError
+from kojin_card.simulator import SoftCard
+from kojin_card.testing import FaultKind, FaultyConnection, every_fault
 from tables import table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Fault = Callable[[bytes, bytes], bytes]
+    from kojin_card.transport.base import Connection
 
-
-def raising(error: type[BaseException]) -> Fault:
-    def fault(command: bytes, answer: bytes) -> bytes:
-        raise error(f"{command!r} {command.hex()} {answer.hex()}")
-
-    return fault
-
-
-def removed(command: bytes, answer: bytes) -> bytes:
-    raise CardRemoved("the card is gone", operation=f"transmit {len(command) + len(answer)}")
-
-
+EVERY = every_fault()
 #: the connection fails, or what comes back is no answer
-BROKEN: dict[str, Fault] = {
-    "OSError": raising(OSError),
-    "ValueError": raising(ValueError),
-    "removed": removed,
-    "nothing": lambda _, __: b"",
-    "one byte": lambda _, __: b"\x90",
-    "far too much": lambda _, __: bytes(70_000),
-}
-#: an answer, but a wrong one
-WRONG: dict[str, Fault] = {
-    "no data": lambda _, answer: answer[-2:],
-    "half the data": lambda _, answer: answer[: (len(answer) - 2) // 2] + answer[-2:],
-    "more data": lambda _, answer: answer[:-2] + b"\xaa" + answer[-2:],
-    "other data": lambda _, answer: bytes(byte ^ 0x55 for byte in answer[:-2]) + answer[-2:],
-    "zeros": lambda _, answer: bytes(len(answer) - 2) + answer[-2:],
-    "filler": lambda _, answer: b"\xff" * (len(answer) - 2) + answer[-2:],
-    "256 bytes": lambda _, __: b"\x30\x82\xff\xff".ljust(256, b"\xa5") + b"\x90\x00",
-    "more to come": lambda _, answer: answer[:-2] + b"\x61\x10",
-    "another Le": lambda _, __: b"\x6c\x07",
-}
-#: card.md §4.9, and words that no list has
-_STATUS = """
-    6200 6281 6282 6283 6300 6381 63C0 63C1 63C2 63C5 63CF 6400 6581 66F1 6700 6881 6882 6900 6981 6982 6983 6984 6985
-    6986 6987 6988 69FC 6A80 6A81 6A82 6A83 6A84 6A86 6A88 6B00 6C00 6C10 6D00 6E00 6F00 6FFF 6100 6110 9001 0000 FFFF
-"""
-
-
-def status(word: str) -> Fault:
-    return lambda _, __: bytes.fromhex(word)
-
-
-EVERY: dict[str, Fault] = {**BROKEN, **WRONG, **{f"SW {word}": status(word) for word in _STATUS.split()}}
+BROKEN = {name: fault for name, fault in EVERY.items() if fault.breaks}
 
 
 def shown(error: BaseException) -> str:
@@ -89,10 +62,10 @@ def assert_clean(text: str, where: str) -> None:
     assert not found, f"{where}: planted values {found} are visible"
 
 
-def outcome(faulty: Faulty, log: io.StringIO) -> object:
+def outcome(connection: Connection, name: str, log: io.StringIO) -> object:
     """What the operation gives, or the typed error that it raises; anything else goes through and fails the test."""
     try:
-        return play(faulty, lambda exchange: print(exchange, repr(exchange), file=log))
+        return play(connection, name, lambda exchange: print(exchange, repr(exchange), file=log))
     except KojinError as error:
         return error
 
@@ -108,55 +81,135 @@ class Row(NamedTuple):
         return f"{self.operation}, APDU {self.at}, {self.kind}"
 
 
-#: 197 APDUs in 25 operations, each with 61 faults: typed, so that no operation, APDU or fault goes missing unseen
-SIZE = 197 * 61
+#: 197 APDUs in 25 operations, each with 76 faults: typed, so that no operation, APDU or fault goes missing unseen
+SIZE = 197 * 76
 
 ROWS = [Row(name, at, kind) for name in sorted(OPERATIONS) for at in range(len(conversation(name))) for kind in EVERY]
+
+
+def counters(card: SoftCard) -> dict[str, int]:
+    """Tries left of every secret."""
+    return {
+        f"{app}/{key}": state.tries_left
+        for app, application in card.state.applications.items()
+        for key, state in application.keys.items()
+        if state.tries_left is not None
+    }
+
+
+def burnt(before: dict[str, int], card: SoftCard) -> int:
+    after = counters(card)
+    return sum(max(0, before[name] - after[name]) for name in before)
+
+
+def remembered(card: SoftCard) -> bool:
+    """Whether the chip believes that anything was verified, or is in a session."""
+    security = card._chip._context.security
+    return bool(security._verified) or security.session is not None
+
+
+#: A false answer can cost one try where what to show depends on answers: told that the old PIN is wrong at one of its
+#: two places, the change shows the new one there; told that no PIN was set, the licence is shown the value for that.
+LED_ASTRAY = {"change registry PIN", "licence"}
+
+
+@cache
+def secrets_of(name: str) -> int:
+    """How often the operation shows or sets a secret when nothing goes wrong."""
+    watched = Watched(FaultyConnection(Playback(conversation(name)), at=(), fault="nothing"))
+    play(watched, name)
+    return watched.secrets
 
 
 @pytest.mark.parametrize("row", table("faults", ROWS, size=SIZE, sample=600))
 def test_every_fault_at_every_apdu(
     row: Row, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    good, where = conversation(row.operation), str(row)
+    """On a software card, so that what was really verified and burnt can be seen."""
+    good, where, slept = conversation(row.operation), str(row), list[float]()
     caplog.set_level(logging.DEBUG)
-    faulty, log = Faulty(good, row.at, EVERY[row.kind]), io.StringIO()
-    result = outcome(faulty, log)
+    soft, log = SoftCard.in_memory(soft_card(row.operation), spec=spec()), io.StringIO()
+    before = counters(soft)
+    faulty = FaultyConnection(soft, at=row.at, fault=row.kind, sleep=slept.append)
+    watched = Watched(faulty)
+    result = outcome(watched, row.operation, log)
     if isinstance(result, KojinError):
         assert_clean(shown(result), where)
         assert result.operation, where
+        assert result.remedy("ja"), where
+        assert result.remedy("en"), where
     elif not isinstance(result, bytes):  # a certificate that was asked for holds the holder's name
         assert_clean(repr(result).lower(), where)
     if row.kind in BROKEN:
         assert isinstance(result, TransportError), where
-        assert faulty.sent == row.at + 1, f"{where}: something was sent after the failure"
-    assert faulty.sent <= len(good) + 8, f"{where}: {faulty.sent} commands"
+        assert watched.sent == row.at + 1, f"{where}: something was sent after the failure"
+    if faulty.fault.kind is FaultKind.DELAY:
+        assert not isinstance(result, KojinError), where
+        assert len(slept) == 1, where
+    # twice: a card that refuses short EF identifiers is asked for everything with SELECT EF
+    assert watched.sent <= 2 * len(good) + 8, f"{where}: {watched.sent} commands"
+    assert watched.secrets <= secrets_of(row.operation), where
+    assert burnt(before, soft) <= (row.operation in LED_ASTRAY), f"{where}: tries were burnt"
+    assert not remembered(soft), f"{where}: the card still has something verified"
     assert_clean(log.getvalue().lower() + "".join(capsys.readouterr()).lower() + caplog.text.lower(), where)
 
 
 @pytest.mark.parametrize("name", sorted(OPERATIONS))
 def test_no_fault_makes_a_secret_go_out_twice(name: str) -> None:
     good = conversation(name)
-    normal = Faulty(good, -1, BROKEN["nothing"])
-    play(normal)
     for at in range(len(good)):
         for fault in EVERY.values():
-            faulty = Faulty(good, at, fault)
-            outcome(faulty, io.StringIO())
-            assert faulty.secrets <= normal.secrets
+            watched = Watched(FaultyConnection(Playback(good), at=at, fault=fault, sleep=lambda _: None))
+            outcome(watched, name, io.StringIO())
+            assert watched.secrets <= secrets_of(name)
+
+
+#: operations with a wrong secret: each burns one try when nothing goes wrong
+WRONG: dict[str, Callable[[Card], object]] = {
+    "four by PIN": lambda card: card.input_support.read_basic_four("0000"),
+    "four by code B": lambda card: card.input_support.read_basic_four(code_b="02080320369999"),
+    "sign": lambda card: card.jpki.certificate("sign", "WRONG9"),
+    "authenticate": lambda card: card.jpki.authenticate("0000", CHALLENGE),
+    "change": lambda card: card.channel.change("jpki", "auth_pin", "0000", "1111"),
+    "change registry PIN": lambda card: card.change_pin("registry", "0000", "1111"),
+    "face": lambda card: card.card_face.read_face(code_b="02080320369999"),
+    "age": lambda card: card.card_face.read_age("010101"),
+    "my number by code A": lambda card: card.input_support.read_my_number(code_a="000000000000", duty=DUTY),
+    "licence": lambda card: card.licence.read("0000"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(WRONG))
+def test_no_fault_burns_a_second_try(name: str) -> None:
+    """The secret is wrong, and then something fails: one try is gone at most."""
+
+    def lost(at: int | tuple[()], fault: str) -> tuple[int, int]:
+        soft = SoftCard.in_memory(soft_card(name), spec=spec())
+        before = counters(soft)
+        watched = Watched(FaultyConnection(soft, at=at, fault=fault, sleep=lambda _: None))
+        with pytest.raises(KojinError), Card(watched, spec=spec(), random=seed) as card:
+            WRONG[name](card)
+        assert not remembered(soft)
+        return burnt(before, soft), watched.sent
+
+    burnt_normally, length = lost((), "nothing")
+    assert burnt_normally == 1
+    for at in range(length):
+        for fault in EVERY:
+            assert lost(at, fault)[0] <= 1, (at, fault)
 
 
 def test_a_broken_session_stays_broken() -> None:
     good = conversation("four by PIN")
     for kind, fault in BROKEN.items():
-        faulty = Faulty(good, 1, fault)
-        card = Card(faulty)
+        watched = Watched(FaultyConnection(Playback(good), at=1, fault=fault))
+        card = Card(watched)
         with pytest.raises(TransportError):
             OPERATIONS["four by PIN"](card)
         for operate in OPERATIONS.values():
             with pytest.raises(TransportError, match="over"):
                 operate(card)
-        assert faulty.sent == 2, kind
+        assert watched.sent == 2, kind
 
 
 def test_the_conversations_are_real() -> None:
@@ -171,4 +224,10 @@ def test_the_conversations_are_real() -> None:
     assert [lengths[name] for name in lengths if name.startswith("secure")] == [8, 8, 8]
     assert min(lengths.values()) >= 2
     for name in OPERATIONS:
-        play(Faulty(conversation(name), -1, BROKEN["nothing"]))
+        play(Playback(conversation(name)), name)
+
+
+def test_every_kind_of_fault_is_in_the_table() -> None:
+    """Issue 4 §4: removal, timeout, truncated, oversized, wrong status, bit flips, delay, reset by others."""
+    assert {fault.kind for fault in EVERY.values()} == set(FaultKind)
+    assert len(BROKEN) == 10

@@ -171,6 +171,8 @@ def test_the_other_reference_is_not_on_our_card(soft_card: Make, reading: str) -
     card = Card(soft_card("licence_holder", variants=frozenset({reading})))
     with pytest.raises(NotOnCard):
         card.licence.read("2468")
+    found = [one for one in card.pin_status() if one.application == "licence"]
+    assert [(one.secret, one.tries_left, one.present) for one in found] == [("licence-pin", None, False)]
 
 
 def test_a_photo_that_is_none_is_refused(soft_card: Make) -> None:

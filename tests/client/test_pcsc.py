@@ -151,7 +151,7 @@ def test_a_name_is_a_whole_name_first(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"Mute": Reader(Other(), mute=True), "Other": Reader(Other())}, WrongCard),
         ({"Busy": Reader(Other(), exclusive_elsewhere=True), "Other": Reader(Other())}, CardBusy),
     ],
-    ids=str,
+    ids=["no reader", "empty", "mute", "another card", "busy"],
 )
 def test_without_one_the_cause_is_told(
     monkeypatch: pytest.MonkeyPatch, readers: dict[str, Reader], kind: type[KojinError]
@@ -210,6 +210,16 @@ def test_waiting_ends_when_the_time_is_over_or_somebody_cancels(one: Fake) -> No
         kojin_card.connect(wait=20, cancel=cancel)
     one.readers[ONE].card = soft()
     kojin_card.connect(wait=20, cancel=cancel).close()  # nothing was to be waited for
+
+
+def test_a_wait_that_is_cancelled_comes_back_at_once(one: Fake) -> None:
+    one.readers[ONE].card, one.sleeps = None, 30.0
+    cancel = threading.Event()
+    threading.Timer(0.2, cancel.set).start()
+    begun = time.monotonic()
+    with pytest.raises(Cancelled):
+        kojin_card.connect(wait=60, cancel=cancel)
+    assert time.monotonic() - begun < 1.5, "and not when the system would have come back by itself"
 
 
 def test_events_are_told_once_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -368,8 +378,6 @@ def test_a_transaction_of_others_that_does_not_end_is_not_waited_for_for_ever(
     over = threading.Event()
 
     def fault(name: str, number: int, _: object) -> int | None:
-        if name == "SCardReleaseContext":
-            over.set()
         if name == "SCardBeginTransaction" and number == 1:  # the first is that of finding the card
             over.wait(20)
             return 0x80100003
@@ -381,6 +389,16 @@ def test_a_transaction_of_others_that_does_not_end_is_not_waited_for_for_ever(
         card.channel.verify("jpki", "auth_pin", AUTH_PIN)
     assert time.monotonic() - begun < 5
     assert not [apdu for apdu in one.sent if apdu.startswith("00200098") and len(apdu) > 8]
+    over.set()
+    _until_given_back(one)
+
+
+def _until_given_back(fake: Fake) -> None:
+    """The context goes back as soon as the call that hung comes back."""
+    deadline = time.monotonic() + 10
+    while fake.contexts and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert fake.contexts == 0
 
 
 def test_a_card_that_says_nothing_hangs_nobody(one: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -388,19 +406,17 @@ def test_a_card_that_says_nothing_hangs_nobody(one: Fake, monkeypatch: pytest.Mo
         pcsc.Service.code, "__kwdefaults__", {**(pcsc.Service.code.__kwdefaults__ or {}), "seconds": 0.2}
     )
     stuck = threading.Event()
-
-    def fault(name: str, number: int, _: object) -> int | None:
-        if name == "SCardReleaseContext":
-            stuck.set()
-        return stuck.wait(20) and 0x80100003 if name == "SCardTransmit" and number == 1 else None
-
-    one.fault = fault
+    one.fault = lambda name, number, _: (
+        (0x80100003 if stuck.wait(20) else None) if name == "SCardTransmit" and number == 1 else None
+    )
     begun = time.monotonic()
     card = kojin_card.connect()
     with pytest.raises(TransportError):
         card.jpki.token()
     card.close()
     assert time.monotonic() - begun < 5
+    stuck.set()
+    _until_given_back(one)
 
 
 # --- what goes over ---------------------------------------------------------------------------------------------------

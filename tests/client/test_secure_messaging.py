@@ -14,7 +14,20 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from client.operations import DUTY, OPERATIONS, TEXT_PIN, Faulty, code_a, conversation, planted, play, seed, spec, state
+from client.operations import (
+    DUTY,
+    OPERATIONS,
+    TEXT_PIN,
+    Playback,
+    Watched,
+    code_a,
+    conversation,
+    planted,
+    play,
+    seed,
+    spec,
+    state,
+)
 from client.scripted import SELECT_TEXT, Scripted
 from client.test_faults import EVERY, assert_clean, shown
 from kojin_card import Card
@@ -36,6 +49,7 @@ from kojin_card.iso7816.apdu import CommandApdu
 from kojin_card.secret import Secret
 from kojin_card.simulator import SoftCard
 from kojin_card.spec import CardSpec, load_application
+from kojin_card.testing import Fault, FaultKind, FaultyConnection
 
 SECURE = ("secure four by PIN", "secure my number", "secure code A")
 #: card.md §2.1: EF 0006 with a modulus of A5 bytes, in two READs, and the words around it (§4.3, §4.7)
@@ -138,8 +152,7 @@ def test_nothing_personal_goes_over_in_clear_after_the_key() -> None:
 def test_an_observer_sees_neither_what_is_hidden_nor_the_key() -> None:
     log = io.StringIO()
     for name in SECURE:
-        faulty = Faulty(conversation(name), -1, EVERY["nothing"])
-        play(faulty, lambda exchange: print(exchange, repr(exchange), file=log))
+        play(Playback(conversation(name)), name, lambda exchange: print(exchange, repr(exchange), file=log))
     text = log.getvalue()
     assert_clean(text.lower(), "observer")
     assert "80 AE 00 00 [secret] -> 9000" in text
@@ -457,7 +470,8 @@ def test_data_where_none_is_due() -> None:
 
 
 def _breaks(name: str, at: int, fault: Callable[[bytes, bytes], bytes], where: str) -> None:
-    faulty = Faulty(conversation(name), at, fault)
+    changed = Fault.answering(where, FaultKind.DATA, lambda answer: fault(b"", answer))
+    faulty = Watched(FaultyConnection(Playback(conversation(name)), at=at, fault=changed))
     log = io.StringIO()
     card = Card(faulty, spec=spec(), random=seed, observer=lambda exchange: print(exchange, file=log))
     with pytest.raises(SecureMessagingError) as caught:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from kojin_card.testing import plugin
+from kojin_card.testing import FaultKind, every_fault, plugin
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "testing.md"
@@ -106,13 +106,38 @@ def test_the_example_is_five_lines_and_works_as_pasted(tmp_path: Path) -> None:
 
 
 def test_the_other_examples_work_as_pasted_with_the_clock_stopped(tmp_path: Path) -> None:
-    _, blocked, clock, table = examples()
+    _, blocked, faults, clock, table = examples()
     (tmp_path / "conftest.py").write_text(clock, "utf-8")
     (tmp_path / "test_blocked.py").write_text(blocked, "utf-8")
+    (tmp_path / "test_faults.py").write_text(faults, "utf-8")
     (tmp_path / "test_table.py").write_text(table, "utf-8")
     done = run_pytest(tmp_path, "-W", "error", "-k", "not test_my_program or passed or revo")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"(\d+) passed", done.stdout)[1] == "17"  # type: ignore[index]
+    assert re.search(r"(\d+) passed", done.stdout)[1] == "28"  # type: ignore[index]
+
+
+def test_the_page_has_a_row_for_each_kind_of_fault() -> None:
+    page = PAGE.read_text("utf-8").split("### When something goes wrong")[1].split("### ")[0]
+    rows = dict(re.findall(r"^\| (\w+) \| (.*) \|$", page, re.MULTILINE))
+    assert rows.pop("kind") == "faults"
+    assert rows.keys() == set(FaultKind)
+    for fault in every_fault().values():
+        shown = re.sub(
+            r"^SW ....$", "SW 6200", re.sub(r"^bit . of the \w+ byte$", "bit 0 of the first byte", fault.name)
+        )
+        assert f"`{shown}`" in rows[fault.kind], fault.name
+    assert f"and {sum(name.startswith('SW ') for name in every_fault()) - 1} others" in rows["status"]
+
+
+def test_the_page_of_traces_works_as_pasted(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "traces.md").read_text("utf-8")
+    (text,) = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "trace.txt").write_text(text, "ascii")
+    (tmp_path / "test_reported.py").write_text(example, "utf-8")
+    done = run_pytest(tmp_path, "-W", "error")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
 
 
 def test_the_page_has_a_row_for_each_fixture_and_says_what_must_not_be_done() -> None:

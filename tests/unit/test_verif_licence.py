@@ -65,7 +65,17 @@ def test_without_a_key_the_issuer_is_unknown() -> None:
         SubIndication.NO_SIGNING_CERTIFICATE_FOUND,
     )
     assert verdict.reasons == ("certificate.issuer_unknown",)
+    assert verdict.check(CheckId.CERTIFICATE).state is CheckState.UNKNOWN  # nothing was found wrong
     assert verdict.check(CheckId.SIGNATURE).state is CheckState.NOT_CHECKED
+
+
+def test_the_published_key_is_known_for_what_it_is() -> None:
+    assert LicenceIssuerKey.read(PEM).for_tests
+    assert LicenceIssuerKey.read(certificate(Encoding.DER)).for_tests
+    other = LicenceIssuerKey.read(spki(rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key()))
+    assert not other.for_tests
+    assert judge_licence(*files(), LicenceIssuerKey.read(PEM), now=NOW).evidence["issuer_key"] == "published test key"
+    assert "issuer_key" not in judge_licence(*files(), other, now=NOW).evidence
 
 
 def test_filler_behind_the_record_is_not_covered() -> None:

@@ -28,9 +28,15 @@ class Driver:
 
         An application or key that this card does not have is told as ``present=False``.
         """
-        keys = [key.id for key in self._channel.spec[self.application].keys.values() if key.kind is KeyKind.PIN]
+        return self.tries_if_there() or tuple(self._channel.absent_pin(self.application, key) for key in self._pins())
+
+    def tries_if_there(self) -> tuple[PinStatus, ...]:
+        """As :meth:`tries`, but nothing at all of an application that the card does not have."""
         try:
             self._channel.select(self.application)
         except NotOnCard:
-            return tuple(self._channel.absent_pin(self.application, key) for key in keys)
-        return tuple(self._channel.pin_status(self.application, key) for key in keys)
+            return ()
+        return tuple(self._channel.pin_status(self.application, key) for key in self._pins())
+
+    def _pins(self) -> list[str]:
+        return [key.id for key in self._channel.spec[self.application].keys.values() if key.kind is KeyKind.PIN]

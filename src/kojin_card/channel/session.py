@@ -488,8 +488,10 @@ class CardChannel(FileChannel):
         self._state.verified.discard(spec.id)
         command = CommandApdu(0x00, _VERIFY, 0x00, p2, b"" if secret is None else secret.reveal(), sensitive=True)
         if secret is None and spec.format is not None:
-            sw = self.link.send_typed(command, spec.format.minimum, spec.format.maximum, operation=operation).sw
+            answer = self.link.send_typed(command, spec.format.minimum, spec.format.maximum, operation=operation)
         else:
-            sw = (through or self.link).send(command, operation=operation).sw
-        raise_for_sw(operation, sw, **names_of(app, spec))
+            answer = (through or self.link).send(command, operation=operation)
+        raise_for_sw(operation, answer.sw, **names_of(app, spec))
+        if answer.data:  # not what VERIFY answers: nothing is built on it, least of all another VERIFY
+            raise UnexpectedAnswer("data where none is due", operation=operation, sw=answer.sw)
         self._state.verified.add(spec.id)

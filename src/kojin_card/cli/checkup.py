@@ -245,7 +245,7 @@ class Checkup:
     def _failed(self, what: str, bad: KojinError) -> Finding:
         """An error, in the words that every command has for it."""
         told = problem(bad, self._session.settings)
-        return Finding(what, State.PROBLEM, told.words, told.remedy, exit=told.exit)
+        return Finding(what, State.PROBLEM, str(told.as_json()["message"]), told.remedy, exit=told.exit)
 
 
 def _assumed(spec: CardSpec) -> int:

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 #: what stands for a character that the console cannot show (and "?" where not even that can be shown)
 GETA = "〓"
 
-_VERSIONS = {"card-file": "2.0", "card-file-made": "1.1", "pin-status": "1.1"}
+_VERSIONS = {
+    "card-file": "2.0",
+    "card-file-made": "1.1",
+    "face": "1.1",
+    "info": "1.1",
+    "licence": "1.1",
+    "pin-status": "1.1",
+}
 #: the versions of what ``--json`` prints; a field added: minor, a field removed or changed: major
 JSON_SCHEMAS: Mapping[str, str] = {
     name: f"kojin-card/{name}/{_VERSIONS.get(name, '1.0')}"

@@ -60,6 +60,7 @@ BY_CODE: Mapping[str, Exit] = {
     "card_busy": Exit.CARD_FAILED,
     "card_reset": Exit.CARD_FAILED,
     "card_file_busy": Exit.CARD_FAILED,
+    "replay_mismatch": Exit.CARD_FAILED,
     "card": Exit.CARD_FAILED,
     "card_answer": Exit.CARD_FAILED,
     "half_changed": Exit.CARD_FAILED,

@@ -16,6 +16,7 @@ from enum import StrEnum
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from kojin_card.cli.files import check_input
 from kojin_card.cli.render import Fields, Heading, Line, Role
 
 if TYPE_CHECKING:
@@ -75,15 +76,21 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a command does, in order, and what it writes."""
+    """What a command does, in order, what it writes, and which files it reads before the card is asked for anything."""
 
     steps: tuple[Step, ...]
     files: tuple[Written, ...] = ()
+    inputs: tuple[str, ...] = ()
 
     def writing(self, *files: str | None, private: bool = False) -> Plan:
         """The same plan with results that go to these files (None and ``-`` are none)."""
         named = tuple(Written(file, private) for file in files if file not in (None, "-") and file is not None)
         return replace(self, files=(*self.files, *named))
+
+    def reading(self, *files: str | None) -> Plan:
+        """The same plan of a command that needs these files (None and ``-`` are none)."""
+        named = tuple(file for file in files if file is not None and file != "-")
+        return replace(self, inputs=(*self.inputs, *named))
 
 
 PlanSource = Plan | Callable[[Mapping[str, Any]], Plan]
@@ -170,10 +177,19 @@ def with_key(role: str, *, issuer: bool = False) -> Plan:
 
 
 def explain(session: Session, command: str, source: PlanSource, given: Mapping[str, Any]) -> None:
-    """Say what the command would do. No card is opened, no secret asked for, no file touched."""
+    """Say what the command would do. No card is opened, no secret asked for, no file read or written.
+
+    Raises:
+        InputError, OutputExists, OutputFailed: a file is named that the command would refuse.
+    """
     from kojin_card.spec import load_card_spec
 
-    found = source(given) if callable(source) else source
+    found = (source(given) if callable(source) else source).writing(session.settings.trace, private=True)
+    for name in found.inputs:
+        check_input(name)
+    output = given.get("output")
+    if isinstance(output, str) and output != "-":  # a folder's files are another matter
+        session.check_output(output, force=bool(given.get("force")))
     shown = any(step.action in (Action.VERIFY, Action.CHANGE) for step in found.steps)
     if shown and given.get("secrets") is None and session.settings.simulator is None:
         named = only("prompt", read("jpki/token_information", "common/card_information"))  # Session._card_name
@@ -197,16 +213,22 @@ def explain(session: Session, command: str, source: PlanSource, given: Mapping[s
     session.answer("explained", value, _blocks(str(value["command"]), found, effects, spec, console))
 
 
-def _described(place: str, spec: CardSpec, console: Console) -> dict[str, Any]:
-    """A file, a data object or a key by the specs."""
+def _thing(place: str, spec: CardSpec) -> tuple[Any, Access | None]:
+    """A file, a data object or a key of the specs, and the rule by which it is read or used."""
     app, _, name = place.partition("/")
     application = spec[app]
     thing = application.files.get(name) or application.objects.get(name) or application.keys[name]
-    rule = getattr(thing, "read", None) or getattr(thing, "use", None)
+    return thing, getattr(thing, "read", None) or getattr(thing, "use", None)
+
+
+def _described(place: str, spec: CardSpec, console: Console) -> dict[str, Any]:
+    """A file, a data object or a key by the specs."""
+    app, _, name = place.partition("/")
+    thing, rule = _thing(place, spec)
     tries = getattr(thing, "tries", None)
     return {
         "application": app,
-        "application_name": _name(application, console),
+        "application_name": _name(spec[app], console),
         "id": name,
         "name": _name(thing, console),
         "rule": None if rule is None else str(rule),
@@ -228,9 +250,13 @@ def _rule(rule: Access, app: str, spec: CardSpec, console: Console) -> str:
         return text("explain.rule.always")
     if not rule.alternatives:
         return text("explain.rule.never")
-    both, either = text("explain.rule.and"), text("explain.rule.or")
-    alternatives = [both.join(_term(term, app, spec, console) for term in sorted(terms)) for terms in rule.alternatives]
-    return text("explain.rule.after", keys=either.join(alternatives))
+    return text("explain.rule.after", keys=text("explain.rule.or").join(_ways(rule, app, spec, console)))
+
+
+def _ways(rule: Access, app: str, spec: CardSpec, console: Console) -> list[str]:
+    """Each alternative of a rule: its keys by their names."""
+    both = console.text("explain.rule.and")
+    return [both.join(_term(term, app, spec, console) for term in sorted(terms)) for terms in rule.alternatives]
 
 
 def _term(term: str, app: str, spec: CardSpec, console: Console) -> str:
@@ -262,10 +288,10 @@ def _blocks(
         blocks.append(Line(text("explain.if_missing"), Role.FAINT))
     number = 0
     for app, steps in groupby(found.steps, lambda step: step.places[0].partition("/")[0]):
-        rows = []
+        rows: list[tuple[str, str]] = []
         for step in steps:
             number += 1
-            rows.append((f"{number}. {text(f'explain.action.{step.action}')}", _sentence(step, spec, console)))
+            rows += _rows(number, step, found, spec, console)
         blocks += [Heading(f"{_name(spec[app], console)} ({app})"), Fields(rows)]
     files = [text("explain.private", file=one.file) if one.private else one.file for one in found.files]
     blocks += [
@@ -281,17 +307,45 @@ def _blocks(
     return blocks
 
 
-def _sentence(step: Step, spec: CardSpec, console: Console) -> str:
-    """What a step is done to, by which rule, in which case."""
+def _rows(number: int, step: Step, found: Plan, spec: CardSpec, console: Console) -> list[tuple[str, str]]:
+    """What a step is done to, by which rule, in which case: one line for each thing that is said."""
     text = console.text
-    described = [_described(place, spec, console) for place in step.places]
-    words = text("explain.rule.or").join(_thing(one, step.action, console) for one in described)
-    return text("explain.only", words=words, when=_when(step, console)) if step.when else words
+    label, rows = f"{number}. {text(f'explain.action.{step.action}')}", []
+    for place in step.places:
+        rows.append((label, str(_described(place, spec, console)["name"])))
+        label = _under(console, "or")
+        if step.action in (Action.READ, Action.USE, Action.SECURE):
+            rows += _opened_by(place, spec, console, asked=_asked(step, found))
+        else:
+            rows.append((_under(console, "secret"), _secret(place, spec, console)))
+    if step.when:
+        rows.append((_under(console, "when"), text("explain.only", when=_when(step, console))))
+    return rows
 
 
-def _thing(one: Mapping[str, Any], action: Action, console: Console) -> str:
-    text = console.text
-    if action in (Action.READ, Action.USE, Action.SECURE):
-        return text("explain.thing", name=one["name"], rule=one["rule_words"])
+def _asked(step: Step, found: Plan) -> bool:
+    """Whether a device may ask for a secret where the specs say that none is needed: the plan has one for that case."""
+    return not step.when and any(one.when == "asked_for" for one in found.steps)
+
+
+def _under(console: Console, label: str) -> str:
+    return f"   {console.text(f'explain.label.{label}')}"
+
+
+def _secret(place: str, spec: CardSpec, console: Console) -> str:
+    one, text = _described(place, spec, console), console.text
     tries = text("explain.tries_unknown") if one["tries"] is None else text("explain.tries_of", tries=one["tries"])
-    return text("explain.secret", name=one["name"], secret=one["secret"], tries=tries)
+    return text("explain.secret", secret=one["secret"], tries=tries)
+
+
+def _opened_by(place: str, spec: CardSpec, console: Console, *, asked: bool) -> list[tuple[str, str]]:
+    """The rule of a file or a key, one line for each alternative."""
+    _, rule = _thing(place, spec)
+    label, text = _under(console, "rule"), console.text
+    if rule is None:
+        return []
+    if rule.always:
+        return [(label, text("explain.rule.unless_asked" if asked else "explain.rule.always"))]
+    ways = _ways(rule, place.partition("/")[0], spec, console)
+    rows = [(label if at == 0 else _under(console, "or"), way) for at, way in enumerate(ways)]
+    return rows or [(label, text("explain.rule.never"))]

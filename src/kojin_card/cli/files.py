@@ -38,6 +38,20 @@ def read_input(name: str, limit: int = MAX_DOCUMENT_BYTES) -> bytes:
     return data
 
 
+def check_input(name: str) -> None:
+    """Without opening it: what :func:`read_input` would refuse by its name alone.
+
+    Raises:
+        InputError: it is not there, or neither a regular file nor a pipe.
+    """
+    try:
+        mode = Path(name).stat().st_mode
+    except (OSError, ValueError) as bad:
+        raise InputError(why(bad), operation="read a file", file=Path(name).name) from bad
+    if not _is_file_or_pipe(mode):
+        raise InputError("neither a regular file nor a pipe", operation="read a file", file=Path(name).name)
+
+
 def standard_input() -> BinaryIO:
     """Standard input as bytes.
 

@@ -38,6 +38,7 @@ class Settings:
     unproven: bool = False
     reader: str | None = None
     simulator: str | None = None
+    trace: str | None = None
     wait: int = 0
 
     @classmethod
@@ -135,6 +136,7 @@ def global_options() -> list[click.Parameter]:
         option("--plain", "global_plain", is_flag=True, help="plain", **common),
         option("--lang", "global_lang", type=click.Choice(messages.LANGUAGES), is_eager=True, help="lang", **common),
         option("-v", "--verbose", "global_verbose", is_flag=True, help="verbose", **common),
+        option("--trace", "global_trace", metavar="FILE", type=click.Path(dir_okay=False), help="trace", **common),
         option("--unproven", "global_unproven", is_flag=True, help="unproven", **common),
     ]
 
@@ -302,6 +304,7 @@ class KojinCommand(_Helpful):
         given = dict(ctx.params)
         with Session(settings_of(ctx)) as session:
             if self.plan is None or not given.pop("explain"):
+                session.trace(self.path, given)
                 return self._run(session, **given)
             from kojin_card.cli.explain import explain
 

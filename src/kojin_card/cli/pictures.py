@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from kojin_card.cli import photo_worker
 from kojin_card.cli.photo_worker import MAX_PIXELS
+from kojin_card.cli.render import escape
 from kojin_card.errors import DecodeError, MissingExtra
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _DECODING_SECONDS = 15
 _SOC_SIZ = b"\xff\x4f\xff\x51"
 _FIELDS = ((8, 4), (12, 4), (40, 2))  # Xsiz, Ysiz, Csiz behind it
 _OPERATION = "decode an image"
-_MARGIN, _GAP, _LABEL, _SCALE_TO = 24, 16, 18, 480
+_MARGIN, _GAP, _LABEL, _LETTERS, _LEGIBLE, _LINE = 24, 16, 20, 14, 24, 480
 
 
 def available() -> bool:
@@ -57,28 +58,49 @@ def as_png(data: bytes, form: Format) -> bytes:
     return _png(_decoded(data, form))
 
 
-def contact_sheet(images: Sequence[tuple[str, bytes]]) -> bytes:
-    """Images (PNG) below each other, each under its label (ASCII), on white: one PNG.
+def contact_sheet(parts: Sequence[tuple[str, bytes | str]], foot: Sequence[str] = ()) -> bytes:
+    """Images (PNG) and lines of text below each other, each under its label, on white: one PNG.
+
+    Images are as large as they are; one that is lower than a letter is enlarged by whole steps. Pillow's own font has
+    no Japanese: what it cannot show of a text is a question mark.
+
+    Args:
+        foot: what must be said below them.
 
     Raises:
         MissingExtra, DecodeError: as :func:`as_png`; also when all of them together are too large.
     """
     need()
-    from PIL import Image, ImageDraw
+    from PIL import Image, ImageDraw, ImageFont
 
-    shown = [(label, _enlarged(_decoded(data, "PNG"))) for label, data in images]
-    across = 2 * _MARGIN + max((image.width for _, image in shown), default=0)
-    down = 2 * _MARGIN + sum(image.height + _LABEL + _GAP for _, image in shown)
+    font = ImageFont.load_default(_LETTERS)
+    rows: list[tuple[str, Image.Image | str]] = [
+        (_ascii(label), _ascii(part) if isinstance(part, str) else _legible(_decoded(part, "PNG")))
+        for label, part in parts
+    ]
+    heights = [_LABEL if isinstance(part, str) else _LABEL + part.height for _, part in rows]
+    across = 2 * _MARGIN + max([_LINE, *(part.width for _, part in rows if not isinstance(part, str))])
+    down = 2 * _MARGIN + sum(height + _GAP for height in heights) + _LABEL * len(foot)
     if across * down > MAX_PIXELS:
         raise DecodeError("an image with too many pixels", operation=_OPERATION)
     sheet = Image.new("L", (across, down), 255)
     draw = ImageDraw.Draw(sheet)
     top = _MARGIN
-    for label, image in shown:
-        draw.text((_MARGIN, top), label, fill=96)
-        sheet.paste(image, (_MARGIN, top + _LABEL))
-        top += _LABEL + image.height + _GAP
+    for (label, part), height in zip(rows, heights, strict=True):
+        words = f"{label}: {part}" if isinstance(part, str) else label
+        draw.text((_MARGIN, top), words, fill=64, font=font)
+        if not isinstance(part, str):
+            sheet.paste(part, (_MARGIN, top + _LABEL))
+        top += height + _GAP
+    for line in foot:
+        draw.text((_MARGIN, top), _ascii(line), fill=0, font=font)
+        top += _LABEL
     return _png(sheet)
+
+
+def _ascii(text: str) -> str:
+    """What Pillow's font shows of a text; what could break the line is written out."""
+    return escape(text).encode("ascii", "replace").decode("ascii")
 
 
 def _decoded(data: bytes, form: Format) -> Image:
@@ -137,11 +159,11 @@ def _codestream_pixels(data: bytes) -> int:
     return most
 
 
-def _enlarged(image: Image) -> Image:
-    """A small image by whole steps, so that its pixels stay square."""
+def _legible(image: Image) -> Image:
+    """A low image by whole steps, so that its pixels stay square, but never so wide that it leaves the sheet."""
     from PIL import Image as Pillow
 
-    times = max(1, _SCALE_TO // max(image.width, image.height, 1))
+    times = max(1, min(-(-_LEGIBLE // max(image.height, 1)), _LINE // max(image.width, 1)))
     return image.resize((image.width * times, image.height * times), Pillow.Resampling.NEAREST)
 
 

@@ -6,13 +6,15 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from kojin_card.errors import SecretFormatError
+from kojin_card.secret import Secret
 
 if TYPE_CHECKING:
     from kojin_card.cli.secret_sources import PromptedSecrets, Secrets
     from kojin_card.cli.session import Session
-    from kojin_card.secret import PinSource, Secret
+    from kojin_card.secret import PinSource
 
 _PIECES = ("birth-date", "expiry-year", "security-code")
+_WHOLE = 14  # digits of 照合番号B itself, which some cards make in another way
 
 
 def code_b(session: Session, source: Secrets) -> Secret | PinSource:
@@ -38,8 +40,8 @@ def birth_code(source: Secrets) -> Secret | PinSource:
 
 
 class _AskedCodeB:
-    """照合番号B, asked for piece by piece when the card has said how many tries are left; a
-    :class:`~kojin_card.secret.PinSource`."""
+    """照合番号B, asked for piece by piece, or typed whole at the first question, when the card has said how many tries
+    are left; a :class:`~kojin_card.secret.PinSource`."""
 
     def __init__(self, session: Session, prompts: PromptedSecrets) -> None:
         self._console = session.console
@@ -52,10 +54,12 @@ class _AskedCodeB:
         self._prompts.name_card()
         left = "?" if tries_left is None else tries_left
         self._console.say(text("say.prompt.made_of", label=label, tries_left=left))
-        pieces = []
+        pieces: list[str] = []
         for piece in _PIECES:
             with self._prompts.secret(piece, label=text(f"say.secret.{piece}"), tries_left=None) as typed:
                 pieces.append(typed.reveal().decode("ascii"))
+            if len(pieces) == 1 and _are_digits(pieces[0], _WHOLE):
+                return Secret(pieces[0])
         return _code_b_of(*pieces)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from kojin_card.cli.carriers import tell_carrier
 from kojin_card.cli.console import Console
 from kojin_card.cli.files import refuse_existing, write_output
-from kojin_card.errors import KojinError, UsageError
+from kojin_card.errors import InputError, KojinError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from kojin_card.cli.framework import Settings
     from kojin_card.cli.render import Block
     from kojin_card.cli.secret_sources import PromptedSecrets, Secrets
+    from kojin_card.cli.tracing import Tracer
     from kojin_card.secret import Secret
     from kojin_card.transport.link import Exchange
 
@@ -38,6 +40,7 @@ class Session(AbstractContextManager["Session"]):
         self._card: Card | None = None
         self._secrets: Secrets | None = None
         self._sent = 0
+        self._tracer: Tracer | None = None
 
     @property
     def lang(self) -> str:
@@ -83,21 +86,39 @@ class Session(AbstractContextManager["Session"]):
                 wait=settings.wait,
                 waiting=lambda: self.say("say.waiting"),
                 allow_unproven=settings.unproven,
-                observer=self._observe if settings.verbose else None,
+                observer=self._observe if settings.verbose or self._tracer is not None else None,
                 lang=settings.lang,
             )
         return self._card
 
     def _observe(self, exchange: Exchange) -> None:
+        if self._tracer is not None:
+            self._tracer.log(exchange)
         self._sent += 1
-        self.console.say(f"[{self._sent}] {exchange.operation}: {exchange}")
+        if self.settings.verbose:
+            self.console.say(f"[{self._sent}] {exchange.operation}: {exchange}")
+
+    def trace(self, command: str, given: Mapping[str, Any]) -> None:
+        """Keep the conversation for ``--trace``, where it was asked for.
+
+        Raises:
+            UsageError, OutputExists, OutputFailed: it could not be written when the command ends.
+        """
+        if self.settings.trace is not None:
+            from kojin_card.cli.tracing import Tracer
+
+            self._tracer = Tracer(self.settings, command, given)
 
     def secrets(self, where: str | None) -> Secrets:
         """Where this command's secrets come from: ``--secrets``, or prompts that name the card.
 
         The card's serial number is read for the prompt, and only for a prompt; a software card is named by its file.
+
+        Raises:
+            InputError: there is no such card file, whatever becomes of the secrets.
         """
         if self._secrets is None:
+            self._check_card_file()
             from kojin_card.cli.secret_sources import GivenSecrets, PromptedSecrets
 
             if where is not None:
@@ -114,6 +135,12 @@ class Session(AbstractContextManager["Session"]):
             SecretUnavailable: neither.
         """
         return self.secrets(where).at_hand(name)
+
+    def _check_card_file(self) -> None:
+        """A name that was mistyped is told as such, and not as a PIN that is missing."""
+        file = self.settings.simulator
+        if file is not None and self.settings.reader is None and not os.path.lexists(file):
+            raise InputError("no such file", operation="open card file", file=Path(file).name)
 
     def _card_name(self) -> str:
         """Reader and card: what it is, and the end of its serial number where it has one to read."""
@@ -185,7 +212,9 @@ class Session(AbstractContextManager["Session"]):
                 raise
         finally:
             if self.settings.verbose and self._card is not None:
-                self.console.say(f"{self._sent} APDUs")
+                self.say("say.verbose.sent", count=self._sent)
+            if self._tracer is not None and self._card is not None:
+                self._tracer.write(self.console, self._card.channel.link.said_extended)
 
     def __enter__(self) -> Self:
         return self

@@ -107,6 +107,8 @@ def _remedy(error: KojinError, lang: str) -> str:
         kind = "sign_certificate"
     elif operation == "select licence":
         kind = "licence"
+    elif "licence/pin" in operation.split():
+        kind = "licence_pin"
     elif operation.startswith("select "):
         kind = "application"
     else:

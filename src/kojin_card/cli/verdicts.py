@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from kojin_card import messages
 from kojin_card.cli.render import Block, Fields, Heading, Line, Role
 from kojin_card.cli.wording import moment, person_json, person_rows, utc
-from kojin_card.verdict import Check, CheckState, Indication, Verdict
+from kojin_card.verdict import REASONS, Check, CheckState, Indication, Verdict
 
 if TYPE_CHECKING:
     from kojin_card.cli.console import Console
@@ -40,7 +40,7 @@ def verdict_json(verdict: Verdict, lang: str) -> dict[str, Any]:
         "time": utc(verdict.time),
         "time_basis": str(verdict.time_basis),
         "reasons": list(verdict.reasons),
-        "checks": [_check_json(check, lang) for check in verdict.checks],
+        "checks": [_check_json(check, lang, verdict.subject) for check in verdict.checks],
         "evidence": dict(verdict.evidence),
         "parts": [verdict_json(part, lang) for part in verdict.parts],
     }
@@ -49,12 +49,12 @@ def verdict_json(verdict: Verdict, lang: str) -> dict[str, Any]:
     return value
 
 
-def _check_json(check: Check, lang: str) -> dict[str, Any]:
+def _check_json(check: Check, lang: str, subject: str) -> dict[str, Any]:
     return {
         "id": str(check.id),
         "state": str(check.state),
         "reason": check.reason,
-        "words": None if check.reason is None else messages.reason_words(check.reason, lang),
+        "words": None if check.reason is None else messages.reason_words(check.reason, lang, subject),
         "evidence": dict(check.evidence),
     }
 
@@ -68,15 +68,15 @@ def verdict_blocks(verdict: Verdict, console: Console, title: str) -> list[Block
     blocks: list[Block] = [
         Heading(title),
         Line(answer, role),
-        Line(messages.indication_words(str(verdict.indication), lang)),
+        Line(messages.indication_words(str(verdict.indication), lang, verdict.subject, _deciding(verdict))),
     ]
     if sub is not None:
-        blocks.append(Line(f"{sub}: {messages.sub_indication_words(str(sub), lang)}"))
+        blocks.append(Line(f"{sub}: {messages.sub_indication_words(str(sub), lang, verdict.subject)}"))
     if verdict.checks:
-        blocks += [Line(""), Fields([check_row(check, console) for check in verdict.checks])]
+        blocks += [Line(""), Fields([check_row(check, console, verdict.subject) for check in verdict.checks])]
     basis = console.text(f"say.verdict.time_{verdict.time_basis}", time=moment(verdict.time, lang))
     rest: list[tuple[str, str]] = [
-        (console.text("say.verdict.store"), console.text(f"say.store.{verdict.store}")),
+        _rests_on(verdict, console),
         (console.text("say.verdict.time"), basis),
     ]
     rest += [_evidence_row(name, value, console) for name, value in verdict.evidence.items()]
@@ -96,10 +96,25 @@ def _evidence_row(name: str, value: str, console: Console) -> tuple[str, str]:
     return console.text("say.verdict.evidence"), f"{name} = {value}"
 
 
-def check_row(check: Check, console: Console) -> tuple[str, str, Role]:
+def _rests_on(verdict: Verdict, console: Console) -> tuple[str, str]:
+    """The trust store; a licence has none, but perhaps a key that was given."""
+    if "certificate.issuer_unknown" in verdict.reasons:
+        return console.text("say.verdict.key"), console.text("say.store.no-key")
+    label = "say.verdict.key" if verdict.store == "given-key" else "say.verdict.store"
+    return console.text(label), console.text(f"say.store.{verdict.store}")
+
+
+def _deciding(verdict: Verdict) -> str:
+    """The reason that made the verdict what it is; empty when none did."""
+    wanted = (verdict.indication, verdict.sub_indication)
+    effects = ((reason, REASONS[reason]) for reason in verdict.reasons)
+    return next((reason for reason, one in effects if (one.indication, one.sub_indication) == wanted), "")
+
+
+def check_row(check: Check, console: Console, subject: str = "") -> tuple[str, str, Role]:
     """One check for people: its name, and what became of it."""
     symbol, role = _ROLES[check.state]
     words = messages.state_words(str(check.state), console.lang)
     if check.reason is not None:
-        words = f"{words}: {messages.reason_words(check.reason, console.lang)} [{check.reason}]"
+        words = f"{words}: {messages.reason_words(check.reason, console.lang, subject)} [{check.reason}]"
     return messages.check_label(str(check.id), console.lang), f"{console.symbol(symbol)} {words}", role

@@ -92,9 +92,13 @@ def has(key: str) -> bool:
     return name in load(catalogue)
 
 
-def reason_words(reason: str, lang: str) -> str:
-    """Why a check did not pass (``chain.no_issuer``): what it means and what to do; the id itself when unknown."""
-    return _verdict_words("reason", reason, lang)
+def reason_words(reason: str, lang: str, subject: str = "") -> str:
+    """Why a check did not pass (``chain.no_issuer``): what it means and what to do; the id itself when unknown.
+
+    Args:
+        subject: what was judged (``certificate``), where that has words of its own.
+    """
+    return _verdict_words("reason", reason, lang, subject)
 
 
 def check_label(check: str, lang: str) -> str:
@@ -107,9 +111,15 @@ def state_words(state: str, lang: str) -> str:
     return _verdict_words("state", state, lang)
 
 
-def indication_words(indication: str, lang: str) -> str:
-    """What an indication means (``TOTAL_PASSED``)."""
-    return _verdict_words("indication", indication, lang)
+def indication_words(indication: str, lang: str, subject: str = "", reason: str = "") -> str:
+    """What an indication means (``TOTAL_PASSED``).
+
+    Args:
+        subject: see :func:`reason_words`.
+        reason: what decided it, where that is the better answer (to people, a revoked certificate is not undecided).
+    """
+    answer = load("verdicts").get(f"{subject}.answer.{reason}")
+    return str(answer[language(lang)]) if answer else _verdict_words("indication", indication, lang, subject)
 
 
 def card_indication_words(indication: str, lang: str) -> str:
@@ -122,9 +132,9 @@ def note_words(note: str, lang: str) -> str:
     return _verdict_words("note", note, lang)
 
 
-def sub_indication_words(sub_indication: str, lang: str) -> str:
+def sub_indication_words(sub_indication: str, lang: str, subject: str = "") -> str:
     """What a sub-indication means (``REVOKED``); the id itself when the catalogue has no words for it."""
-    return _verdict_words("sub_indication", sub_indication, lang)
+    return _verdict_words("sub_indication", sub_indication, lang, subject)
 
 
 def language(lang: str) -> str:
@@ -181,6 +191,7 @@ def _error(code: str, part: str, lang: str, details: Mapping[str, str | int]) ->
     return ""
 
 
-def _verdict_words(kind: str, key: str, lang: str) -> str:
-    entry = load("verdicts").get(f"{kind}.{key}")
+def _verdict_words(kind: str, key: str, lang: str, subject: str = "") -> str:
+    catalogue = load("verdicts")
+    entry = catalogue.get(f"{subject}.{kind}.{key}") or catalogue.get(f"{kind}.{key}")
     return str(entry[language(lang)]) if entry else key

@@ -64,15 +64,16 @@ def load_profile(name: str) -> Profile:
         UsageError: there is none of that name.
         SpecError: its file is malformed.
     """
-    if name not in profile_names():
-        raise UsageError("no such profile", known=", ".join(profile_names()))
+    if name not in (known := profile_names()):
+        raise UsageError(f"no such profile; there are: {', '.join(known)}")
     return _profile(data_root(FOLDER), name)
 
 
-def load_persona(name: str, folder: Traversable | None = None) -> Persona:
+def load_persona(name: str, folder: Traversable | None = None, *, drawn: bool = False) -> Persona:
     """The persona ``name``, strictly read.
 
     Args:
+        drawn: its texts are drawn with a font: images that are named and not there are left out.
         folder: where ``name.toml`` is, with its ``images``; a profile that is not in its ``profiles`` is the package's.
 
     Raises:
@@ -119,7 +120,7 @@ def load_persona(name: str, folder: Traversable | None = None) -> Persona:
             pins=values,
             unset=unset,
             files=files,
-            images=_images(top, root, name_text, address_text),
+            images=_images(top, root, name_text, address_text, drawn=drawn),
             tries=tries,
             certified_name=holder.take("certified_name", str, ""),
             applications=card.texts("applications", ()),
@@ -301,18 +302,18 @@ def _tries(top: Table) -> dict[Reference, int]:
     return tries
 
 
-def _images(top: Table, root: Traversable, name: str, address: str) -> Images:
+def _images(top: Table, root: Traversable, name: str, address: str, *, drawn: bool) -> Images:
     if not top.has("images"):
         return Images()
     table = top.table("images")
-    texts = {text: _image(table, root, key) for key, text in (("name", name), ("address", address)) if table.has(key)}
-    photo = _image(table, root, "photo") if table.has("photo") else b""
+    wanted = {key: _image(table, root, key, drawn=drawn) for key in ("name", "address", "photo") if table.has(key)}
     table.done()
-    return Images(texts, photo)
+    texts = {text: wanted[key] for key, text in (("name", name), ("address", address)) if wanted.get(key)}
+    return Images(texts, wanted.get("photo", b""))
 
 
-def _image(table: Table, root: Traversable, key: str) -> bytes:
-    """The bytes of an image beside the personas.
+def _image(table: Table, root: Traversable, key: str, *, drawn: bool) -> bytes:
+    """The bytes of an image beside the personas; none of one that is not there but drawn.
 
     Raises:
         SpecError: a name that leads elsewhere, no such file, or one that no file of a card could hold.
@@ -322,7 +323,9 @@ def _image(table: Table, root: Traversable, key: str) -> bytes:
         raise table.error(f"{key} must be images/<name>.png or .jp2")
     try:
         data = _bytes(root.joinpath(*path.split("/")), MAX_FILE)
-    except OSError:
+    except OSError as bad:
+        if drawn and isinstance(bad, FileNotFoundError):
+            return b""
         raise table.error(f"{key}: no such image") from None
     if len(data) > MAX_FILE:
         raise table.error(f"{key} is too long for a card")

@@ -12,16 +12,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kojin_card.testing.cards import new_card, pin
     from kojin_card.testing.documents import blank_pdf
+    from kojin_card.testing.faults import Fault, FaultKind, FaultyConnection, every_fault
     from kojin_card.testing.revocation import FreshLists
     from kojin_card.testing.verdict_table import VerdictCase
     from kojin_card.testing.verdicts import DOCUMENTS_NOW, VerdictDocument, verdict_document, verdict_documents
 
 __all__ = [
     "DOCUMENTS_NOW",
+    "Fault",
+    "FaultKind",
+    "FaultyConnection",
     "FreshLists",
     "VerdictCase",
     "VerdictDocument",
     "blank_pdf",
+    "every_fault",
     "new_card",
     "pin",
     "verdict_document",
@@ -30,10 +35,14 @@ __all__ = [
 
 _HOMES = {
     "DOCUMENTS_NOW": "verdicts",
+    "Fault": "faults",
+    "FaultKind": "faults",
+    "FaultyConnection": "faults",
     "FreshLists": "revocation",
     "VerdictCase": "verdict_table",
     "VerdictDocument": "verdicts",
     "blank_pdf": "documents",
+    "every_fault": "faults",
     "new_card": "cards",
     "pin": "cards",
     "verdict_document": "verdicts",

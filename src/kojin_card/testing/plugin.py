@@ -6,7 +6,7 @@ imports what it needs when it is first used. It adds no option, no mark and no h
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,12 +16,13 @@ import pytest
 from kojin_card.testing.verdict_table import CASES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from kojin_card.authn import Challenge
     from kojin_card.card import Card
     from kojin_card.simulator import Persona, SoftCard
+    from kojin_card.testing.faults import Fault
     from kojin_card.testing.revocation import FreshLists
     from kojin_card.testing.verdicts import VerdictDocument
     from kojin_card.verification import MemoryChallengeStore, Verifier
@@ -56,6 +57,16 @@ class OpenCard(Protocol):
 
     def __call__(self, card: str | Persona | SoftCard = "adult", **options: Any) -> Card:
         """A :class:`~kojin_card.card.Card` on a software card, or on a new one; options as of ``soft_card``."""
+        ...
+
+
+class OpenFaultyCard(Protocol):
+    """What the fixture ``faulty_card`` is."""
+
+    def __call__(
+        self, card: str | Persona | SoftCard = "adult", *, at: int | Iterable[int], fault: Fault | str, **options: Any
+    ) -> Card:
+        """A card at whose command number ``at`` (from 0) something goes wrong; options as of ``soft_card``."""
         ...
 
 
@@ -133,6 +144,34 @@ def open_card(soft_card: MakeCard) -> Iterator[OpenCard]:
             return opened.enter_context(Card(chip, ours=True))
 
         yield make
+
+
+@pytest.fixture
+def faulty_card(soft_card: MakeCard) -> Iterator[OpenFaultyCard]:
+    """A factory of cards that fail: ``faulty_card("adult", at=2, fault="removed")``.
+
+    Faults are those of :func:`kojin_card.testing.every_fault`. All cards are closed when the test is over.
+    """
+    from kojin_card.card import Card
+    from kojin_card.errors import KojinError, UsageError
+    from kojin_card.simulator import SoftCard
+    from kojin_card.testing.faults import FaultyConnection
+
+    opened: list[Card] = []
+
+    def make(
+        card: str | Persona | SoftCard = "adult", *, at: int | Iterable[int], fault: Fault | str, **options: Any
+    ) -> Card:
+        if isinstance(card, SoftCard) and options:
+            raise UsageError("options are for a new card, and this one is made already")
+        chip = card if isinstance(card, SoftCard) else soft_card(card, **options)
+        opened.append(Card(FaultyConnection(chip, at=at, fault=fault), ours=True))
+        return opened[-1]
+
+    yield make
+    for one in opened:
+        with suppress(KojinError):  # a card that is gone cannot be reset
+            one.close()
 
 
 @pytest.fixture

@@ -67,6 +67,10 @@ class BoundedCalls:
                 raise CallFailed(outcome)
             return outcome
 
+    def afterwards(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Make this call when those before have come back; nobody waits for it, and nobody hears how it went."""
+        self._jobs.put((function, arguments, SimpleQueue()))
+
     def close(self) -> None:
         """Let the thread end when its last call comes back."""
         self._jobs.put(None)

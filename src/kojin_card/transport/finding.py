@@ -123,8 +123,8 @@ def _the_one(service: Service, seen: Sequence[ReaderState], name: str | None, sp
 
 def _telling(problem: KojinError) -> int:
     """Which of several problems people should hear of: a card that is busy may be the one."""
-    kinds = (CardBusy, WrongCard, NoCard)
-    return next((rank for rank, kind in enumerate(kinds) if isinstance(problem, kind)), -1)
+    kinds = (CardBusy, TransportError, WrongCard)
+    return next((rank for rank, kind in enumerate(kinds) if isinstance(problem, kind)), len(kinds))
 
 
 def _answering(service: Service, reader: str, spec: CardSpec) -> PcscConnection:

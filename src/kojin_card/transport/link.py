@@ -20,6 +20,7 @@ from kojin_card.errors import (
     KojinError,
     NoCard,
     NoReader,
+    ReplayMismatch,
     TransportError,
     UsageError,
 )
@@ -35,7 +36,7 @@ MAX_PIECES = 512
 MAX_ANSWER_BYTES = EXTENDED_LE_MAX
 
 #: what a connection may say instead of an answer to a secret; anything else becomes a TransportError
-_PASSED_ON = (CardRemoved, CardReset, CardBusy, CardFileBusy, NoCard, NoReader, Cancelled)
+_PASSED_ON = (CardRemoved, CardReset, CardBusy, CardFileBusy, NoCard, NoReader, Cancelled, ReplayMismatch)
 
 _GET_RESPONSE = 0xC0
 _MORE_DATA = 0x61
@@ -52,6 +53,7 @@ class Exchange:
         sw: the status word; None when the connection failed and no answer came.
         length: bytes of data in the answer.
         data: the data in hex when it is public, else None.
+        failure: where no answer came, the code of the error that tells it (``"card_removed"``); else empty.
     """
 
     operation: str
@@ -59,6 +61,7 @@ class Exchange:
     sw: int | None
     length: int = 0
     data: str | None = None
+    failure: str = ""
 
     def __str__(self) -> str:
         answer = "no answer" if self.sw is None else f"{self.sw:04X}"
@@ -107,8 +110,13 @@ class Link:
         self._over: str | None = None
         self.sent = 0
         self._said: bool | None = getattr(connection, "extended", None)
-        declared = isinstance(connection, HasAtr) and declares_extended(connection.atr)
-        self.extended = declared if self._said is None else self._said
+        self._declared = isinstance(connection, HasAtr) and declares_extended(connection.atr)
+        self.extended = self._declared if self._said is None else self._said
+
+    @property
+    def said_extended(self) -> bool | None:
+        """Whether extended APDUs go through: as the connection says, or its ATR declares; None: nobody says so."""
+        return True if self._said is None and self._declared else self._said
 
     @property
     def is_over(self) -> bool:
@@ -247,19 +255,25 @@ class Link:
         answer: ResponseApdu | None = None
         failure = ""
         kind: type[KojinError] = TransportError
+        line = 0
         try:
             raw = (carry or self._connection.transmit)(encoded)
             received = bytes(raw) if isinstance(raw, bytes | bytearray | memoryview) else b""
         except KojinError as bad:
-            if not command.sensitive:
-                self._tell(Exchange(request.operation, request.text(command), None))
-                raise
             # Somebody else's connection may have put the command into its words, details or chain: its kind is kept.
             kind = next((known for known in _PASSED_ON if isinstance(bad, known)), TransportError)
+            if not command.sensitive:
+                self._tell(Exchange(request.operation, request.text(command), None, failure=kind.code))
+                raise
             failure = "the connection failed"
+            if isinstance(bad, ReplayMismatch):
+                line = int(bad.line)
         except Exception as bad:
             # Its words and its traceback may hold the command: only the kind of exception is kept, and no chain.
             failure = f"the connection failed ({type(bad).__name__})"
+        except BaseException:  # Ctrl-C: the command is gone, the answer never came, and an observer is told so
+            self._tell(Exchange(request.operation, request.text(command), None, failure=Cancelled.code))
+            raise
         else:
             try:
                 answer = ResponseApdu.decode(received)
@@ -274,7 +288,9 @@ class Link:
                 exchange = Exchange(request.operation, request.text(command), answer.sw, len(answer.data), shown)
                 self._tell(exchange)
                 return answer
-        self._tell(Exchange(request.operation, request.text(command), None))
+        self._tell(Exchange(request.operation, request.text(command), None, failure=kind.code))
+        if line:
+            raise ReplayMismatch("another command was recorded here", operation=request.operation, line=line)
         raise self._fail(request.operation, failure, kind)
 
     def _fail(self, operation: str, why: str, kind: type[KojinError] = TransportError) -> KojinError:

@@ -65,6 +65,7 @@ class Service:
         self.scard = binding()
         self._calls = BoundedCalls()
         self._context: Any = None
+        self._stuck = False
         operation, scope = "open the smart-card service", self.scard.SCARD_SCOPE_USER
         try:
             code, rest = self.code(
@@ -93,8 +94,12 @@ class Service:
 
         Raises:
             TransportError: the binding itself failed. Cancelled: ``cancel`` was set.
-            KojinError: ``late``, when the call did not come back in ``seconds``; the context is given up then.
+            KojinError: ``late``, when the call did not come back in ``seconds``; the context is given up then,
+                and every further call is refused.
         """
+        too_late = "the smart-card service does not answer in time"
+        if self._stuck:
+            raise TransportError(too_late, operation=operation, **({"reader": reader} if reader else {}))
         problem: KojinError
         try:
             answer = self._calls.call(getattr(self.scard, name), *arguments, seconds=seconds, cancel=cancel)
@@ -102,8 +107,7 @@ class Service:
             problem = Cancelled(operation=operation)
         except CallTimedOut:
             self._give_up()
-            words = "" if late is CardBusy else "the smart-card service does not answer in time"
-            problem = late(words, operation=operation)
+            problem = late("" if late is CardBusy else too_late, operation=operation)
         except CallFailed as bad:
             problem = TransportError(f"the binding to PC/SC failed ({bad})", operation=operation)
         else:
@@ -115,15 +119,19 @@ class Service:
         raise problem
 
     def _give_up(self) -> None:
-        """A call hangs: without its context it comes back."""
+        """A call hangs, and PC/SC may let no other call of this process through to undo it: the context is given back
+        when the call comes back, and nobody waits for that."""
+        self._stuck = True
         context, self._context = self._context, None
         if context is not None:
-            with contextlib.suppress(Exception):
-                self.scard.SCardReleaseContext(context)
+            self._calls.afterwards(self.scard.SCardReleaseContext, context)
 
     def close(self) -> None:
         """Give the context back; may be called twice."""
-        self._give_up()
+        context, self._context = self._context, None
+        if context is not None:
+            with contextlib.suppress(CallTimedOut, CallFailed):
+                self._calls.call(self.scard.SCardReleaseContext, context, seconds=CLOSE_SECONDS)
         self._calls.close()
 
     def __enter__(self) -> Self:
@@ -177,15 +185,13 @@ class Service:
     ) -> list[ReaderState]:
         """What is new; empty when nothing is, or when a reader is gone."""
         operation = "look at the readers"
-        code, rest = self.code(
-            "SCardGetStatusChange",
-            self._context,
-            int(seconds * 1000),
-            list(asked),
-            operation=operation,
-            seconds=seconds + SERVICE_SECONDS,
-            cancel=cancel,
-        )
+        words = (self._context, int(seconds * 1000), list(asked))
+        patience = seconds + SERVICE_SECONDS
+        try:
+            code, rest = self.code("SCardGetStatusChange", *words, operation=operation, seconds=patience, cancel=cancel)
+        except (Cancelled, KeyboardInterrupt):
+            self._stop_waiting()
+            raise
         if code in (Code.TIMEOUT, Code.UNKNOWN_READER, Code.READER_UNAVAILABLE, Code.NO_READERS):
             return []
         if code != Code.OK:
@@ -194,6 +200,13 @@ class Service:
             return [ReaderState.of(str(name), int(raw), bytes(atr)) for name, raw, atr in (rest[0] if rest else ())]
         except (TypeError, ValueError):
             raise TransportError("the binding to PC/SC gave no states", operation=operation) from None
+
+    def _stop_waiting(self) -> None:
+        """Let a wait that is under way come back (the one call that PC/SC takes beside another)."""
+        beside = BoundedCalls()
+        with contextlib.suppress(CallTimedOut, CallFailed):
+            beside.call(self.scard.SCardCancel, self._context, seconds=CLOSE_SECONDS)
+        beside.close()
 
     # --- cards
 
@@ -206,7 +219,9 @@ class Service:
         operation = "open a card"
         protocols = self.scard.SCARD_PROTOCOL_T0 | self.scard.SCARD_PROTOCOL_T1
         words = (self._context, reader, self.scard.SCARD_SHARE_SHARED, protocols)
-        code, rest = self.patiently("SCardConnect", *words, operation=operation, reader=reader)
+        # it does not come back either while another program is in a transaction
+        how: dict[str, Any] = {"seconds": SERVICE_SECONDS, "late": CardBusy}
+        code, rest = self.patiently("SCardConnect", *words, operation=operation, reader=reader, **how)
         if code != Code.OK or len(rest) < 2:
             raise failure(code or code_of(None), operation, reader=reader)
         handle, protocol = rest[0], rest[1]
@@ -215,12 +230,12 @@ class Service:
         return kind(self, reader, handle, protocol, keys)
 
     def patiently(
-        self, name: str, *arguments: Any, operation: str, reader: str, patience: float | None = None
+        self, name: str, *arguments: Any, operation: str, patience: float | None = None, **how: Any
     ) -> tuple[int, Sequence[Any]]:
         """A call that is made again for a while when another program has the card; it then sent nothing."""
         deadline = time.monotonic() + (PATIENCE if patience is None else patience)
         while True:
-            code, rest = self.code(name, *arguments, operation=operation, reader=reader)
+            code, rest = self.code(name, *arguments, operation=operation, **how)
             if code != Code.SHARING_VIOLATION or time.monotonic() >= deadline:
                 return code, rest
             time.sleep(PAUSE)

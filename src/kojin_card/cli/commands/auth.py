@@ -106,7 +106,7 @@ def challenge(
     argument("challenge", metavar="CHALLENGE"),
     *output_options(),
     *secret_options(),
-    plan=lambda given: with_key("auth").writing(given["output"]),
+    plan=lambda given: with_key("auth").reading(given["challenge"]).writing(given["output"]),
 )
 def respond(session: Session, challenge: str, output: str, force: bool, secrets: str | None, last_try: bool) -> None:
     """Sign a challenge with the authentication key, after the holder was shown what it is for."""

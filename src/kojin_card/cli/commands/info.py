@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from kojin_card.cli.explain import plan, read
 from kojin_card.cli.framework import command
-from kojin_card.cli.render import Fields, Heading
-from kojin_card.cli.wording import day
+from kojin_card.cli.render import Fields, Heading, Line, Role
+from kojin_card.cli.wording import JST, day
 from kojin_card.errors import NotOnCard
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def info(session: Session) -> None:
     token = _if_there(card.jpki.token)
     present = _if_there(card.jpki.availability)
     about = _if_there(card.common.card_information)
+    expired = None if about is None else session.now().astimezone(JST).date() > about.expiry
     kind = "unknown" if token is None else str(token.kind)
     text, lang = session.console.text, session.lang
     value = {
@@ -35,6 +36,7 @@ def info(session: Session) -> None:
         "serial": None if about is None else about.serial,
         "municipality": None if about is None else about.municipality,
         "expiry": None if about is None else about.expiry.isoformat(),
+        "expired": expired,
         "certificates": {
             "sign": None if present is None else present.sign,
             "auth": None if present is None else present.auth,
@@ -51,7 +53,8 @@ def info(session: Session) -> None:
     if present is not None:
         for name, there in (("sign", present.sign), ("auth", present.auth)):
             rows.append((text(f"say.role.{name}"), text("say.info.present" if there else "say.info.not_present")))
-    session.answer("info", value, [Heading(text("say.info.title")), Fields(rows)])
+    notes = [Line(text("say.info.expired"), Role.BAD)] if expired else []
+    session.answer("info", value, [Heading(text("say.info.title")), Fields(rows), *notes])
 
 
 def _if_there(read: Callable[[], Any]) -> Any:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kojin_card import messages
 from kojin_card.cli import pictures
 from kojin_card.cli.explain import keys_of, plan, verify
 from kojin_card.cli.explain import read as read_steps
@@ -22,11 +23,11 @@ from kojin_card.cli.proving import (
     proving_steps,
 )
 from kojin_card.cli.render import Fields, Heading, Line, Role
-from kojin_card.cli.wording import day, sex
+from kojin_card.cli.wording import JST, day, moment, sex
 from kojin_card.errors import DecodeError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from kojin_card.applications import Face
     from kojin_card.cli.explain import Plan
@@ -116,15 +117,17 @@ def face(
     contents: dict[Path, bytes] = {}
     if output is not None:
         contents |= {output / name: data for name, data in _images(session, found, own).items()}
+    shown: dict[str, bytes] = {}
     if sheet is not None or html is not None:
         shown = _shown(found)
         if sheet is not None:
-            contents[sheet] = pictures.contact_sheet([(name.upper(), png) for name, png in shown.items()])
+            contents[sheet] = _sheet(session, found, shown)
         if html is not None:
             contents[html] = _page(session, found, shown, authentic_words(session, prove))
     if contents:
         results.write(contents)
-    _answer(session, found, way, stated, [str(path) for path in contents], prove)
+    numbered = _legend(session, shown) if sheet is not None else []
+    _answer(session, found, way, stated, [str(path) for path in contents], numbered, prove)
 
 
 def _duty(duty: str | None, output: Path | None, *, my_number: bool) -> str | None:
@@ -189,22 +192,60 @@ def _rows(session: Session, found: Face) -> list[tuple[str, str]]:
     ]
 
 
-def _page(session: Session, found: Face, shown: Mapping[str, bytes], proved: Sequence[str]) -> bytes:
-    from kojin_card.cli.card_view import card_page
+def _expired(session: Session, found: Face) -> bool:
+    return session.now().astimezone(JST).date() > found.expiry
 
+
+def _legend(session: Session, shown: Iterable[str]) -> list[tuple[str, str]]:
+    """What the numbers on the sheet stand for, in the language of the session: names and labels."""
     text = session.console.text
+    named = [(name, text(f"say.face.{name}")) for name in shown]
+    named += [(name, text(f"say.four.{name}")) for name in ("birth_date", "sex")]
+    return [*named, ("expiry", text("say.info.expiry")), ("read_at", text("say.face.read_at"))]
+
+
+def _sheet(session: Session, found: Face, shown: Mapping[str, bytes]) -> bytes:
+    """One image, numbered: the font that is always there has no Japanese, so in a Japanese session the numbers stand
+    alone and what they mean is said beside the answer."""
+    now, lang = session.now(), session.lang
+    words = {
+        "birth_date": day(found.birth_date, "en", found.birth_date_text),
+        "sex": sex(found.sex, "en"),
+        "expiry": day(found.expiry, "en"),
+        "read_at": moment(now, "en"),
+    }
+    parts: list[tuple[str, bytes | str]] = [
+        (f"{number}" if lang == "ja" else f"{number}. {label}", shown.get(name) or words[name])
+        for number, (name, label) in enumerate(_legend(session, shown), 1)
+    ]
+    expired = [messages.text("say.face.sheet_expired", "en")] if _expired(session, found) else []
+    return pictures.contact_sheet(parts, [messages.text("say.face.sheet_foot", "en"), *expired])
+
+
+def _page(session: Session, found: Face, shown: Mapping[str, bytes], proved: Sequence[str]) -> bytes:
+    from kojin_card.cli.card_view import Picture, card_page
+
+    text, now = session.console.text, session.now()
     return card_page(
         lang=session.lang,
         title=text("say.face.title"),
         zoom=text("say.face.zoom"),
-        images=[(name, text(f"say.face.{name}"), png) for name, png in shown.items()],
-        rows=_rows(session, found),
-        notes=[*proved, text("say.face.unsigned")],
+        images=[Picture(name, text(f"say.face.{name}"), png) for name, png in shown.items()],
+        rows=[*_rows(session, found), (text("say.face.read_at"), moment(now, session.lang))],
+        first=list(proved),
+        alarms=[text("say.info.expired")] if _expired(session, found) else [],
+        notes=[text("say.face.unsigned")],
     )
 
 
 def _answer(
-    session: Session, found: Face, way: str, duty: str | None, files: list[str], prove: RecordProver | None
+    session: Session,
+    found: Face,
+    way: str,
+    duty: str | None,
+    files: list[str],
+    numbered: list[tuple[str, str]],
+    prove: RecordProver | None,
 ) -> None:
     text = session.console.text
     value = {
@@ -214,6 +255,7 @@ def _answer(
         "expiry": found.expiry.isoformat(),
         "has_photo": found.photo is not None,
         "files": files,
+        "sheet": [name for name, _ in numbered] or None,
         "duty": duty,
         "opened_with": way,
         "authentic": authentic(prove),
@@ -225,5 +267,8 @@ def _answer(
     if duty is not None:
         rows.append((text("say.number.duty"), duty))
     rows += [(text("say.face.file"), name) for name in files]
-    notes = [*authentic_lines(session, prove), Line(text("say.face.unsigned"), Role.UNSURE)]
+    if numbered:
+        rows.append((text("say.face.sheet"), ", ".join(f"{at} {label}" for at, (_, label) in enumerate(numbered, 1))))
+    notes = [Line(text("say.info.expired"), Role.BAD)] if _expired(session, found) else []
+    notes += [*authentic_lines(session, prove), Line(text("say.face.unsigned"), Role.UNSURE)]
     session.answer("face", value, [Heading(text("say.face.title")), Fields(rows), *notes])

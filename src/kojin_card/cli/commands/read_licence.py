@@ -35,11 +35,15 @@ _GENUINE = {
     option("-o", "--output", metavar="FILE", help="output_photo"),
     option("--force", is_flag=True, help="force"),
     *secret_options(),
-    plan=lambda given: plan(
-        read("licence/pin_setting"),
-        only("pin_set", verify("licence/pin")),
-        read("licence/licence_information", "licence/signature"),
-    ).writing(given["output"], private=True),
+    plan=lambda given: (
+        plan(
+            read("licence/pin_setting"),
+            only("pin_set", verify("licence/pin")),
+            read("licence/licence_information", "licence/signature"),
+        )
+        .reading(given["issuer_key"])
+        .writing(given["output"], private=True)
+    ),
 )
 def licence(
     session: Session, issuer_key: str | None, output: str | None, force: bool, secrets: str | None, last_try: bool
@@ -57,16 +61,21 @@ def licence(
     now = session.now()
     verdict = judge_licence(found.record, found.signature_record, key, now=now)
     genuine, role = _GENUINE[verdict.indication]
+    test_key = key is not None and key.for_tests
     shown = verdict.indication is not Indication.TOTAL_FAILED
     file = _photo(session, found, output, force=force) if shown and output is not None else None
     value = {
         "licence": _json(found, now.astimezone(JST).date()) if shown else None,
         "genuine": genuine,
+        "test_key": test_key,
         "photo_file": file,
         "verdict": verdict_json(verdict, session.lang),
     }
     text = session.console.text
-    blocks: list[Block] = [Heading(text("say.licence.title")), Line(text(f"say.licence.{genuine}"), role)]
+    answer = Line(text(f"say.licence.{genuine}"), role)
+    if test_key and genuine == "proved":  # everybody has the private half
+        answer = Line(text("say.licence.test_key"), Role.UNSURE)
+    blocks: list[Block] = [Heading(text("say.licence.title")), answer]
     if shown:
         blocks += _blocks(session, found, now.astimezone(JST).date(), file)
     blocks += verdict_blocks(verdict, session.console, text("say.licence.verdict"))

@@ -64,7 +64,7 @@ def _name_in(file: str) -> str:
     argument("in", metavar="IN"),
     option("--key", type=click.Choice(["sign", "auth"]), default="sign", help="key", show_default=True),
     *_common,
-    plan=lambda given: with_key(given["key"]).writing(given["output"]),
+    plan=lambda given: with_key(given["key"]).reading(given["in"]).writing(given["output"]),
 )
 def sign_raw(
     session: Session, key: str, output: str, force: bool, secrets: str | None, last_try: bool, **given: str
@@ -88,7 +88,7 @@ def sign_raw(
     option("--signing-time", is_flag=True, help="signing_time"),
     option("--include-issuer", is_flag=True, help="include_issuer"),
     *_common,
-    plan=lambda given: with_key("sign", issuer=given["include_issuer"]).writing(given["output"]),
+    plan=lambda given: with_key("sign", issuer=given["include_issuer"]).reading(given["in"]).writing(given["output"]),
 )
 def sign_cms(
     session: Session,
@@ -125,7 +125,7 @@ def sign_cms(
     option("--name-file", metavar="FILE", help="name_file"),
     option("--field", metavar="NAME", help="field"),
     *_common,
-    plan=lambda given: with_key("sign").writing(given["output"]),
+    plan=lambda given: with_key("sign").reading(given["in"], given["name_file"]).writing(given["output"]),
 )
 def sign_pdf(
     session: Session,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from kojin_card.cli.session import Session
     from kojin_card.simulator import CardState, Persona
+    from kojin_card.simulator.persona import Profile
     from kojin_card.simulator.state import KeyState
     from kojin_card.spec import KeySpec
 
@@ -43,7 +44,7 @@ simulator = KojinGroup(
 
 
 class _New(KojinCommand):
-    """Its help lists the personas, with the PINs of their cards."""
+    """Its help lists the personas, with the PINs of their cards, and the kinds of card."""
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_help_text(ctx, formatter)
@@ -54,12 +55,21 @@ class _New(KojinCommand):
             rows.append((persona.id, f"{about}  [{_shown_pins(persona, lang)}]"))
         with formatter.section(messages.text("help.title.personas", lang)):
             formatter.write_dl(rows)
+        kinds = [(one.id, one.name_ja if lang == "ja" else one.name_en) for one in _profiles()]
+        with formatter.section(messages.text("help.title.profiles", lang)):
+            formatter.write_dl(kinds)
 
 
 def _personas() -> list[Persona]:
     from kojin_card.simulator import load_persona, persona_names
 
     return [load_persona(name) for name in persona_names()]
+
+
+def _profiles() -> list[Profile]:
+    from kojin_card.simulator.persona_file import load_profile, profile_names
+
+    return [load_profile(name) for name in profile_names()]
 
 
 def _pins(persona: Persona) -> list[tuple[str, str]]:
@@ -111,7 +121,7 @@ def _persona(name: str, *, profile: str | None, seed: str | None, font: Path | N
     """A persona of the package, or of the caller's own file (``NAME.toml``), as the options want it.
 
     Raises:
-        UsageError: there is no persona or profile of that name.
+        UsageError: there is no persona or profile of that name, or a font for a persona that is drawn already.
         SpecError: the caller's file is malformed. InputError: the font cannot be used.
         MissingExtra: a font is named and Pillow is not installed.
     """
@@ -120,7 +130,12 @@ def _persona(name: str, *, profile: str | None, seed: str | None, font: Path | N
     from kojin_card.simulator.persona_file import load_profile
 
     own = Path(name)
-    who = load_persona(own.stem, own.absolute().parent) if own.suffix == ".toml" else load_persona(name)
+    if own.suffix == ".toml":
+        who = load_persona(own.stem, own.absolute().parent, drawn=font is not None)
+    elif font is not None:
+        raise UsageError("--font draws a persona of one's own (--persona FILE.toml)", operation="make a card file")
+    else:
+        who = load_persona(name)
     if profile is not None:
         kind = load_profile(profile)
         who = replace(who, profile=kind, atr=kind.atr)

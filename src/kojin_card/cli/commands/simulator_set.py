@@ -13,6 +13,8 @@ from kojin_card.cli.render import Fields, Line, Role
 from kojin_card.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kojin_card.cli.session import Session
     from kojin_card.simulator import CardState
 
@@ -86,8 +88,8 @@ def _set(
         "knobs": knobs,
         "lists": None if lists is None else str(lists),
     }
-    done = [(text("say.simulator.left"), one) for one in tries]
-    done += [(text("say.simulator.was_reset"), one) for one in reset]
+    done = [(text("say.simulator.tries_left"), one) for one in tries]
+    done += [(text("say.simulator.was_reset"), _reset_words(one, values, session)) for one in reset]
     done += [(text("say.simulator.knobs"), one) for one in knob]
     if lists is not None:
         done.append((text("say.simulator.in_lists"), str(lists)))
@@ -112,6 +114,13 @@ def _values(session: Session, reset: tuple[str, ...], secrets: str | None) -> di
         given = isinstance(source, GivenSecrets) and source.has(f"new-{name}")
         values[name] = source.at_hand(f"new-{name}").reveal() if given and isinstance(source, GivenSecrets) else None
     return values
+
+
+def _reset_words(name: str, values: Mapping[str, bytes | None], session: Session) -> str:
+    """The secret with what became of its value; the value itself is never said."""
+    return session.console.text(
+        "say.simulator.value_kept" if values[name] is None else "say.simulator.value_new", name=name
+    )
 
 
 def _set_running(
