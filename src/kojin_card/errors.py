@@ -48,9 +48,10 @@ class KojinError(Exception):
         """What to do about it (``lang``: ``ja`` or ``en``)."""
         from kojin_card import messages
 
-        secret = self.details.get("secret")  # what to do about a secret may depend on which one it is
-        kind = "number" if secret in _PRINTED else secret
-        names = [name for code in self._codes() for name in (f"{code}.{kind}", code)]
+        # what to do about a secret may depend on what carries it, on which one it is, and on where it comes from
+        secret = str(self.details.get("secret", "")).removeprefix("new-")
+        kinds = (self.details.get("carrier"), secret, "number" if secret in _PRINTED else "", "")
+        names = [f"{code}.{kind}".rstrip(".") for code in self._codes() for kind in kinds if kind is not None]
         found = (messages.error_remedy(name, lang, self.details) for name in names)
         return next(filter(None, found), "")
 
@@ -70,7 +71,7 @@ class UsageError(KojinError):
 
 
 class SecretFormatError(UsageError):
-    """A PIN or password that the card could never accept: nothing was sent, no try was spent."""
+    """A PIN or password that the card could never accept, or is not to be sent: no try was spent."""
 
     code = "secret_format"
 
@@ -248,7 +249,8 @@ class PinRejected(CardError):
 
 
 class PinBlocked(CardError):
-    """No try is left; the card no longer compares. Only the municipal counter resets it."""
+    """No try is left; the card no longer compares. ``details`` has ``tries_left`` where a wrong value just took the
+    last one."""
 
     code = "pin_blocked"
     tries_left: ClassVar[int] = 0

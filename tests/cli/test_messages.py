@@ -14,6 +14,7 @@ import pytest
 
 import kojin_card
 from kojin_card import errors, messages, verdict
+from kojin_card.transport.answers import raise_for_sw
 
 SOURCE = Path(kojin_card.__file__).parent
 
@@ -77,7 +78,9 @@ def test_every_error_has_words_and_a_remedy(kind: type[errors.KojinError], lang:
     ("left", "words"), [(3, "あと3回"), (2, "あと2回"), (1, "あと1回だけ"), (0, "これでロックされました")]
 )
 def test_a_wrong_pin_says_what_is_left(left: int, words: str) -> None:
-    wrong = errors.PinRejected(sw=0x63C0 | left, tries_left=left, name_ja="利用者証明用暗証番号", name_en="PIN")
+    with pytest.raises(errors.PinRejected if left else errors.PinBlocked) as refused:
+        raise_for_sw("verify", 0x63C0 | left, name_ja="利用者証明用暗証番号", name_en="PIN")
+    wrong = refused.value
     assert words in wrong.words("ja")
     assert wrong.words("ja").startswith("利用者証明用暗証番号が違います")
     assert str(left) in wrong.words("en") or left < 2
@@ -184,4 +187,5 @@ def test_a_sentence_is_found_by_its_english_words(key: str, text: str) -> None:
 def test_values_go_into_the_translation() -> None:
     assert messages.detail("must have 6 to 16 characters", "ja").words == "6～16文字でなければなりません。"
     assert messages.detail("must have 4 characters", "ja").words == "4文字でなければなりません。"
+    assert messages.detail("must have 4 digits", "ja").words == "数字4桁でなければなりません。"
     assert messages.detail("no such sentence", "ja") == messages.Detail()

@@ -109,7 +109,14 @@ def test_a_half_change_is_finished_by_the_same_command(
 
 
 @pytest.mark.parametrize(
-    ("typed", "exit_code"), [(["1234", "4826", "4826"], 0), (["1234", "4826", "4827"], 2), (["1234", "77", "77"], 2)]
+    ("typed", "exit_code"),
+    [
+        (["1234", "4826", "4826"], 0),
+        (["1234", "4826", "4827", "4826", "4826"], 0),
+        (["1234", *["4826", "4827"] * 3], 2),
+        (["1234", "77", "4826", "4826"], 0),
+        (["1234", "77", "77", "77"], 2),
+    ],
 )
 def test_a_prompt_asks_for_the_new_value_twice(
     cli: Cli, card: Card, monkeypatch: pytest.MonkeyPatch, typed: list[str], exit_code: int
@@ -128,6 +135,39 @@ def test_a_prompt_asks_for_the_new_value_twice(
     run = cli("--simulator", path, "pin", "change", "auth", "--lang", "ja")
     assert run.exit == exit_code
     assert (values(path) == before) == bool(exit_code)
-    assert [prompt[:3] for prompt in prompts] == ["利用者", "新しい", "新しい"]
-    assert "もう一度" in prompts[2]
+    assert len(prompts) == len(typed)
+    assert [prompt[:3] for prompt in prompts] == ["利用者", *["新しい"] * (len(typed) - 1)]
+    assert ("もう一度" in prompts[2]) == (typed[1] != "77")
+    mistyped = exit_code == 2 and typed[1] != "77"
+    assert ("新しい暗証番号が2回の入力で一致しませんでした。何も変更していません。" in run.err) == mistyped
     assert not any(value in run.all for value in typed if len(value) > 2)
+
+
+@pytest.mark.parametrize("which", FOUR)
+def test_a_secret_is_not_replaced_by_itself(cli: Cli, card: Card, which: str) -> None:
+    """Refused before either is sent, also where the card would take small letters for capitals."""
+    name, old, _, _ = FOUR[which]
+    path = card()
+    raw = path.read_bytes()
+    given = {name: old, f"new-{name}": old.lower()}
+    run = cli("--simulator", path, "pin", "change", which, "-v", "--lang", "ja", secrets=given)
+    assert run.exit == 2
+    assert "新しい暗証番号が今の暗証番号と同じです" in run.err
+    assert "] tries" not in run.err
+    assert path.read_bytes() == raw
+
+
+def test_nor_when_it_was_asked_for(cli: Cli, card: Card, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PromptedSecrets, "possible", staticmethod(lambda: True))
+    monkeypatch.setattr(getpass, "getpass", lambda _: "1234")
+    path = card()
+    run = cli("--simulator", path, "pin", "change", "auth", "-v", "--json")
+    assert (run.exit, run.error()["code"]) == (2, "secret_format")
+    assert "[secret]" not in run.err
+
+
+def test_what_may_be_changed_is_called_so(cli: Cli, card: Card) -> None:
+    run = cli("--simulator", card(), "pin", "change", "foo", "--lang", "ja")
+    assert run.exit == 2
+    assert "変更する暗証番号 に指定できるのは" in run.err
+    assert "sign|auth" not in run.err

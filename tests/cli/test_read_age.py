@@ -102,3 +102,12 @@ def test_without_anybody_to_ask_it_names_what_it_needs(cli: Cli, card: Card) -> 
     run = cli(*line(card(), "--at-least", "20", "--json"))
     assert (run.exit, run.error()["code"]) == (2, "secret_unavailable")
     assert "birth-code" in run.error()["message"]
+
+
+@pytest.mark.parametrize("left", [10, 2])
+def test_a_wrong_code_is_told_the_form_that_it_has(cli: Cli, card: Card, left: int) -> None:
+    """The year of expiry and the security code are no part of it."""
+    path = card(tries={"card_face/birth_code": left})
+    run = cli(*line(path, "--at-least", "20", "--json", "--lang", "ja"), secrets={"birth-code": "020804"})
+    assert "和暦の6桁" in run.error()["remedy"]
+    assert "セキュリティコード" not in run.error()["remedy"]

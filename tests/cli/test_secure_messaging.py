@@ -105,7 +105,10 @@ def test_outcomes(cli: Cli, card: Card, words: tuple[str, ...], pin: str, left: 
 
 
 def test_the_published_test_card_has_no_key(cli: Cli, card: Card) -> None:
-    assert cli("--simulator", card("jlis_test_card"), *FOUR, "--json", secrets={"pin": PINS["basic"]}).exit == 8
+    run = cli("--simulator", card("jlis_test_card"), *FOUR, "--json", "--lang", "ja", secrets={"pin": PINS["basic"]})
+    assert run.exit == 8
+    assert "対応していません" in run.error()["remedy"]
+    assert "--secure-messaging を外せば" in run.error()["remedy"]
 
 
 def test_help_says_what_it_does_not_protect(cli: Cli) -> None:

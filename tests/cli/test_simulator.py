@@ -222,6 +222,22 @@ def test_the_help_explains_every_setting(cli: Cli) -> None:
         assert "sign_certificate_free=on|off" in text
 
 
+def test_the_personas_pins_are_to_be_typed_or_said_to_be_none(cli: Cli) -> None:
+    for words in (("--list", "--plain"), ("--help",)):
+        out = "".join(cli("simulator", "new", *words, "--lang", "ja").out.split())
+        assert "licence-pin=未設定" in out
+        assert "****" not in out
+        assert "[]" not in out
+
+
+def test_two_references_of_one_secret_are_told_apart(cli: Cli, card: Callable[..., Path]) -> None:
+    for lang in ("ja", "en"):
+        lines = cli("simulator", "show", card(), "--lang", lang, "--plain").out.splitlines()
+        labels = [line.split(": ")[0] for line in lines if " / " in line]
+        assert len(labels) == len(set(labels))
+    assert "暗証番号（--reveal で値を表示）" in cli("simulator", "show", card(), "--lang", "ja").out
+
+
 def test_lists_that_cannot_be_made_change_nothing(cli: Cli, card: Callable[..., Path], tmp_path: Path) -> None:
     path = card()
     before = path.read_bytes()

@@ -106,7 +106,7 @@ def test_help_is_in_one_language(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("words", "japanese"),
     [
-        (("read", "basic-four", "--secrets", "-"), "4文字"),
+        (("read", "basic-four", "--secrets", "-"), "数字4桁"),
         (("cert", "show", "sign", "--secrets", "-"), "6～16文字"),
     ],
 )
@@ -287,3 +287,82 @@ def test_what_cannot_be_signed_is_found_out_before_the_password(
     run = cli("--simulator", path, "sign", "pdf", "in.pdf", "-o", "s.pdf", *more, secrets={"sign-password": "WRONG99"})
     assert run.exit in (2, 10)
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("lang", ["ja", "en"])
+def test_an_option_for_a_pin_is_told_where_pins_go(cli: Cli, card: Card, lang: str) -> None:
+    for word in ("--pin", "--password", "--auth-pin"):
+        run = cli("--simulator", card(), "read", "basic-four", word, "5678", "--lang", lang)
+        assert run.exit == 2
+        assert "--secrets FILE" in run.err
+        assert "5678" not in run.err
+    assert "--secrets FILE" not in cli("info", "--nope", "--lang", lang).err
+
+
+@pytest.mark.parametrize(
+    ("words", "secrets", "only", "others"),
+    [
+        (("read", "basic-four"), {"pin": "12"}, "数字4桁", "英数字6～16"),
+        (("cert", "show", "sign"), {"sign-password": "AB1"}, "英数字6～16文字", "数字4桁"),
+        (("read", "age", "--at-least", "20"), {"birth-code": "1"}, "和暦の6桁", "英数字"),
+        (("pin", "change", "auth"), {"auth-pin": "1234", "new-auth-pin": "１２３４"}, "数字4桁", "14桁"),
+    ],
+)
+def test_a_wrong_form_names_the_secret_and_its_form_alone(
+    cli: Cli, card: Card, words: tuple[str, ...], secrets: dict[str, str], only: str, others: str
+) -> None:
+    error = cli("--simulator", card(), *words, "--json", "--lang", "ja", secrets=secrets).error()
+    assert only in error["remedy"]
+    assert others not in error["remedy"]
+    assert "の形式が違います" in error["message"]
+    assert not error["message"].startswith("暗証番号またはパスワード")
+
+
+def test_operations_are_in_words(cli: Cli, card: Card) -> None:
+    run = cli("--simulator", card("android"), "read", "face", "--lang", "ja", secrets={"code-b": "02080320364271"})
+    assert "券面事項確認APを選ぶ" in run.err
+    assert "card_face" not in run.err
+    run = cli("--simulator", card(), "read", "my-number", "--lang", "en", secrets={"pin": "5678"})
+    assert "input_support/my_number" not in run.err
+
+
+def test_the_card_says_which_certificates_it_has(cli: Cli, card: Card) -> None:
+    path = card("jlis_test_card")
+    assert "あり（カードの申告）" in cli("--simulator", path, "info", "--lang", "ja").out
+    run = cli("--simulator", path, "cert", "show", "auth", "--json", "--lang", "ja")
+    assert run.exit == 8
+    assert "info" not in run.error()["remedy"]
+
+
+#: words of the code and of the operating system that are for developers
+RAW = ("open card file", "No such file", "not a card file", "another process", "no CA of the test PKI", "must be the")
+
+
+def test_japanese_answers_are_japanese(cli: Cli, card: Card, tmp_path: Path) -> None:
+    from kojin_card.simulator import SoftCard
+
+    (tmp_path / "other.json").write_text("{}", "utf-8")
+    (tmp_path / "mine.toml").write_text('schema = 1\n[persona]\nid = "other"\n', "utf-8")
+    path = card()
+    with SoftCard.open(path):
+        busy = cli("--simulator", path, "info", "--lang", "ja")
+    runs = [
+        (busy, "別のプログラムがこのカードを開いています"),
+        (cli("--simulator", "none.json", "info", "--lang", "ja"), "そのようなファイルやフォルダーはありません"),
+        (cli("--simulator", "other.json", "info", "--lang", "ja"), "ソフトウェアカードのファイルではありません"),
+        (cli("simulator", "new", "--persona", "mine.toml", "--lang", "ja"), "id はファイルの名前"),
+        (cli("simulator", "new", "x.json", "--at", "2045-01-01T00:00+09:00", "--lang", "ja"), "認証局がありません"),
+        (cli("simulator", "new", "x.json", "--at", "1990-01-01T00:00+09:00", "--lang", "ja"), "生まれる前の日時"),
+    ]
+    for run, words in runs:
+        assert run.exit
+        assert words in "".join(run.err.split("\n"))
+        assert not [raw for raw in RAW if raw in run.err]
+
+
+def test_a_certificate_is_shown_in_words(cli: Cli, card: Card) -> None:
+    for lang, words in (("ja", "電子署名（認証を含む）"), ("en", "digital signature")):
+        out = cli("--simulator", card(), "cert", "show", "auth", "--lang", lang).out
+        assert words in out
+        assert "digital_signature" not in out
+    assert "digital_signature" in cli("--simulator", card(), "cert", "show", "auth", "--json").out

@@ -225,7 +225,7 @@ def test_the_life_of_a_pin(blocked_sw: int) -> None:
 
 def test_a_format_error_spends_nothing() -> None:
     card, seen = card_of("adult")
-    with pytest.raises(Exception, match="characters"):
+    with pytest.raises(Exception, match="4 digits"):
         card.input_support.read_basic_four("123")
     assert seen == []
     assert card.channel.tries_left("input_support", "pin") == 3

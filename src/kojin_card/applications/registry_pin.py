@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from kojin_card.channel.secrets import ask, checked_copy
+from kojin_card.channel.secrets import ask, checked_copy, refuse_same
 from kojin_card.errors import (
     CardError,
     HalfChanged,
@@ -47,7 +47,7 @@ def change_registry_pin(channel: CardChannel, old: PinArgument, new: PinArgument
         reserve: tries that must remain at each reference, as :meth:`CardChannel.verify`.
 
     Raises:
-        SecretFormatError: one of them has not the form; nothing was sent.
+        SecretFormatError: one of them has not the form, or they are the same; neither was sent.
         UnprovenRefused: a reference rests on an assumption and this is a real card; nothing was sent.
         NotOnCard: one of the applications is missing; nothing was tried.
         PinBlocked, PinReserve: at either of them; no try was spent.
@@ -67,6 +67,8 @@ def change_registry_pin(channel: CardChannel, old: PinArgument, new: PinArgument
         raise UsageError("reserve is 0 or more", operation=_OPERATION)
     try:
         now, then = checked_copy(old, spec, _OPERATION), checked_copy(new, spec, _OPERATION)
+        if now is not None and then is not None:
+            refuse_same(now, then, spec, _OPERATION)
         with channel.transaction():
             lefts = [channel.require_tries(*one, reserve=reserve, changing=True) for one in (_FIRST, _SECOND)]
             if now is None:
@@ -74,6 +76,7 @@ def change_registry_pin(channel: CardChannel, old: PinArgument, new: PinArgument
                 now = ask(old, spec, _OPERATION, name=spec.secret, label=label, tries_left=left)
             if then is None:
                 then = ask(new, spec, _OPERATION, name=f"new-{spec.secret}", label=label, tries_left=None)
+            refuse_same(now, then, spec, _OPERATION)
             channel.verify(*_SECOND, now, look=False)
             if not _first_is_new(channel, now, then, reserve):
                 _change_first(channel, then)
@@ -96,7 +99,7 @@ def _first_is_new(channel: CardChannel, now: Secret, then: Secret, reserve: int)
     except PinRejected as refused:
         left = refused.tries_left
     states = {_FIRST.app: "unknown", _SECOND.app: "old"}
-    if left <= reserve or now == then:
+    if left <= reserve:
         raise HalfChanged(operation=_OPERATION, states=states, tries_left=left)
     try:
         channel.verify(*_FIRST, then, look=False)

@@ -21,7 +21,11 @@ _LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 def names_of(app: str, spec: KeySpec) -> dict[str, Detail]:
     """What an error about a secret may say of it."""
-    return {"key": f"{app}/{spec.id}", "secret": spec.secret, "name_ja": spec.name_ja, "name_en": spec.name_en}
+    return {"key": f"{app}/{spec.id}", **_called(spec)}
+
+
+def _called(spec: KeySpec) -> dict[str, Detail]:
+    return {"secret": spec.secret, "name_ja": spec.name_ja, "name_en": spec.name_en}
 
 
 def checked_copy(pin: PinArgument, spec: KeySpec, operation: str) -> Secret | None:
@@ -33,7 +37,7 @@ def checked_copy(pin: PinArgument, spec: KeySpec, operation: str) -> Secret | No
     """
     if isinstance(pin, str):
         if not pin.isascii():
-            raise SecretFormatError("only ASCII characters", operation=operation, secret=spec.secret)
+            raise SecretFormatError("only ASCII characters", operation=operation, **_called(spec))
         with Secret(pin) as secret:
             return _checked(secret, spec, operation)
     if isinstance(pin, Secret):
@@ -80,17 +84,30 @@ def _checked(secret: Secret, spec: KeySpec, operation: str) -> Secret:
     value = secret.reveal()
     if spec.format is not None:
         value = value.upper() if spec.format.fold_upper else value
-        problem = _problem(value, spec.format)
+        problem = form_problem(value, spec.format)
         if problem:
-            raise SecretFormatError(problem, operation=operation, secret=spec.secret)
+            raise SecretFormatError(problem, operation=operation, **_called(spec))
     return Secret(value)
 
 
-def _problem(value: bytes, form: SecretFormat) -> str:
-    """What is wrong with the form (card.md §3), in words that hold nothing of the value; empty when nothing is."""
+def refuse_same(old: Secret, new: Secret, spec: KeySpec, operation: str) -> None:
+    """Refuse to replace a secret by itself, before either is sent.
+
+    Raises:
+        SecretFormatError: they are the same.
+    """
+    if old == new:
+        raise SecretFormatError("the new value is the old one", operation=operation, **_called(spec))
+
+
+def form_problem(value: bytes, form: SecretFormat) -> str:
+    """What is wrong with the form (card.md §3), in words that hold nothing of the value; empty when nothing is. A form
+    that folds letters is held against the folded value."""
+    value = value.upper() if form.fold_upper else value
     if not form.minimum <= len(value) <= form.maximum:
         exact = form.minimum == form.maximum
-        return f"must have {form.minimum}{'' if exact else f' to {form.maximum}'} characters"
+        count = f"{form.minimum}{'' if exact else f' to {form.maximum}'}"
+        return f"must have {count} {'digits' if form.charset == 'digits' else 'characters'}"
     allowed = _DIGITS if form.charset == "digits" else _DIGITS + _LETTERS
     if any(byte not in allowed for byte in value):
         return "only digits" if form.charset == "digits" else "only letters A to Z and digits"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kojin_card.channel.files import CURRENT_EF, FileChannel
 from kojin_card.channel.pin_status import PinStatus
-from kojin_card.channel.secrets import PinArgument, ask, checked_copy, names_of, typed_at_reader
+from kojin_card.channel.secrets import PinArgument, ask, checked_copy, names_of, refuse_same, typed_at_reader
 from kojin_card.errors import (
     AccessDenied,
     NotOnCard,
@@ -210,7 +210,7 @@ class CardChannel(FileChannel):
         """Replace a secret: SELECT EF, look at the counter, VERIFY the old one, send the new one (card.md §4.3).
 
         Raises:
-            SecretFormatError: one of them has not the form; nothing was sent.
+            SecretFormatError: one of them has not the form, or they are the same; neither was sent.
             UsageError: this secret cannot be changed by the holder.
             UnprovenRefused, PinBlocked, PinReserve, PinRejected: as :meth:`verify`; the old secret stays.
             UnexpectedAnswer: the card did not take the new one.
@@ -222,6 +222,8 @@ class CardChannel(FileChannel):
         try:
             now = checked_copy(old, spec, operation)
             then = checked_copy(new, spec, operation)
+            if now is not None and then is not None:
+                refuse_same(now, then, spec, operation)
             with self.transaction():
                 self._ensure(app)
                 self._select_ef(spec, operation)
@@ -233,6 +235,7 @@ class CardChannel(FileChannel):
                 if then is None:
                     name = f"new-{spec.secret}"
                     then = ask(new, spec, operation, name=name, label=self._label(spec), tries_left=None)
+                refuse_same(now, then, spec, operation)
                 self._ensure(app)
                 self._send_secret(app, spec, now, operation, plain=True)
                 self._send_new(app, spec, then, operation)

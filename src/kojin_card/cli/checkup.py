@@ -9,8 +9,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from kojin_card import messages
+from kojin_card.cli.carriers import CARRIERS
 from kojin_card.cli.exits import Exit, exit_of
-from kojin_card.cli.next_steps import labels_of, state_of, what_next
+from kojin_card.cli.next_steps import state_of, steps_of
+from kojin_card.cli.secret_labels import labels
 from kojin_card.cli.telling import problem
 from kojin_card.cli.wording import JST, day, moment
 from kojin_card.errors import AccessDenied, CardError, KojinError, NotOnCard, PinBlocked, PinReserve
@@ -147,7 +149,7 @@ class Checkup:
         statuses = card.pin_status()
         yield from self._applications(card, statuses)
         signs = self._present(card)
-        yield from self._tries(statuses, signs=signs is not False)
+        yield from self._tries(statuses, signs=signs is not False, carrier=CARRIERS.get(kind, ""))
         if signs is not None:
             yield self._found("sign_certificate", "present" if signs else "absent", State.NOTE)
         yield from self._auth_certificate(card)
@@ -179,20 +181,22 @@ class Checkup:
         if missing:
             yield self._found("applications", "missing", State.NOTE, names=comma.join(missing))
 
-    def _tries(self, statuses: tuple[PinStatus, ...], *, signs: bool) -> Iterator[Finding]:
+    def _tries(self, statuses: tuple[PinStatus, ...], *, signs: bool, carrier: str) -> Iterator[Finding]:
         """One finding for all that is well, and one for each that is not."""
         console = self._session.console
         exits = {"blocked": exit_of(PinBlocked(sw=0x63C0)), "one_left": exit_of(PinReserve(tries_left=1))}
         well = 0
-        for one, name in zip(statuses, labels_of(statuses, console), strict=True):
-            state = state_of(one, signs=signs)
+        states = [state_of(one, signs=signs) for one in statuses]
+        steps = steps_of(statuses, states, console, carrier=carrier)
+        names = labels([(one.application, one) for one in statuses], console)
+        for name, state, step, one in zip(names, states, steps, statuses, strict=True):
             if state == "ready":
                 well += 1
             elif state != "absent":
                 words = self._text(f"doctor.say.tries_{state}", name=name, tries_left=one.tries_left)
                 how = State.NOTE if state in ("used", "not_counted") else State.WARNING
                 how = State.PROBLEM if state == "blocked" else how
-                yield Finding("tries", how, words, what_next(one, state, console), exit=exits.get(state, Exit.OK))
+                yield Finding("tries", how, words, step, exit=exits.get(state, Exit.OK))
         if well:
             yield self._found("tries", "ready", State.OK, count=well)
 

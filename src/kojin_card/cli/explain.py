@@ -153,13 +153,21 @@ def keys_of(by: str | None, *ways: str) -> tuple[str, ...]:
     return tuple(way.replace("-", "_") for way in ways if by in (way, None))
 
 
+def if_refused() -> tuple[Step, ...]:
+    """What is read when a secret of 公的個人認証AP is refused, to say why and what to do."""
+    return (
+        *only("blocked", read("jpki/certificate_availability")),
+        *only("refused", read("jpki/token_information")),  # kojin_card.cli.carriers
+    )
+
+
 def with_key(role: str, *, issuer: bool = False) -> Plan:
     """Sign with a key of 公的個人認証AP: its secret, its certificate (and its issuer's), the key."""
     secret = "auth_pin" if role == "auth" else "sign_password"
     certificates = [f"jpki/{role}_certificate", *([f"jpki/{role}_ca_certificate"] if issuer else [])]
     return plan(
         verify(f"jpki/{secret}"),
-        only("blocked", read("jpki/certificate_availability")),
+        if_refused(),
         read(*certificates),
         use(f"jpki/{role}_key"),
     )
@@ -276,6 +284,8 @@ def _blocks(
         Heading(text("explain.title", command=command)),
         Line(text("explain.nothing_opened"), Role.FAINT),
     ]
+    if effects[0]:
+        blocks.append(Line(text("explain.if_missing"), Role.FAINT))
     number = 0
     for app, steps in groupby(found.steps, lambda step: step.places[0].partition("/")[0]):
         rows: list[tuple[str, str]] = []

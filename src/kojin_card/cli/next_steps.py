@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 from kojin_card import messages
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from kojin_card.channel import PinStatus
     from kojin_card.cli.console import Console
-    from kojin_card.spec import ApplicationSpec
 
 
 def state_of(found: PinStatus, *, signs: bool) -> str:
@@ -28,33 +27,52 @@ def state_of(found: PinStatus, *, signs: bool) -> str:
     return "ready" if found.tries is None or found.tries_left >= found.tries else "used"
 
 
-def what_next(found: PinStatus, state: str, console: Console) -> str:
+#: the secrets that open the same, or with which the kiosk resets the other, in the order of their mention
+_INSTEAD = {
+    "jpki/auth_pin": ("sign_password",),
+    "jpki/sign_password": ("auth_pin",),
+    "input_support/pin": ("code_b", "code_a"),
+    "input_support/code_a": ("pin",),
+    "input_support/code_b": ("pin",),
+    "card_face/code_a": ("code_b",),
+    "card_face/code_b": ("code_a",),
+    "card_face/birth_code": ("code_b",),
+}
+
+
+def steps_of(found: Sequence[PinStatus], states: Sequence[str], console: Console, *, carrier: str = "") -> list[str]:
+    """What to do about each of a card's secrets."""
+    closed = {f"{one.application}/{one.key}" for one in found if one.blocked or not one.present}
+    return [
+        what_next(one, state, console, carrier=carrier, closed=closed) for one, state in zip(found, states, strict=True)
+    ]
+
+
+def what_next(
+    found: PinStatus, state: str, console: Console, *, carrier: str = "", closed: Collection[str] = ()
+) -> str:
     """What to do about a secret in this state.
 
-    The words are those of the very secret (``say.next.<state>.<application>.<key>``), of all secrets of its name in
-    ``--secrets`` (``say.next.<state>.<secret>``), or of any other: nobody is sent to a counter that cannot help.
+    The words are those for what carries it (``say.next.<state>.phone``), of all secrets of its name in ``--secrets``
+    (``say.next.<state>.<secret>``), or of any other: nobody is sent to a counter that cannot help. What another secret
+    helps (``say.instead``) is said while that one is not ``closed``.
+
+    Args:
+        carrier: as :func:`kojin_card.cli.carriers.carrier_of` says.
+        closed: the secrets that are blocked or not there, as ``application/key``.
     """
     if state == "ready" and found.tries is None:
         state = "ready_unknown"
-    names = (f"{state}.{found.application}.{found.key}", f"{state}.{found.secret}", f"{state}.other")
+    elif state == "absent" and found.present and found.secret == "sign-password":
+        state = "unused"
+    names = (f"{state}.{carrier}", f"{state}.{found.secret}", f"{state}.other")
     key = next(f"say.next.{name}" for name in names if messages.has(f"say.next.{name}"))
-    return console.text(key, tries_left=found.tries_left, tries=found.tries)
-
-
-def name_of(named: PinStatus | ApplicationSpec, lang: str) -> str:
-    """What it is called."""
-    return named.name_ja if lang == "ja" else named.name_en
-
-
-def labels_of(found: Sequence[PinStatus], console: Console) -> list[str]:
-    """Names, with the application where two secrets have the same."""
-    from kojin_card.spec import load_card_spec
-
-    applications = load_card_spec().applications
-    names = [name_of(one, console.lang) for one in found]
-    return [
-        console.text("say.tries.of", name=name, application=name_of(applications[one.application], console.lang))
-        if names.count(name) > 1
-        else name
-        for one, name in zip(found, names, strict=True)
-    ]
+    words = [console.text(key, tries_left=found.tries_left, tries=found.tries)]
+    if state == "blocked" and not carrier:
+        open_ones = (
+            other
+            for other in _INSTEAD.get(f"{found.application}/{found.key}", ())
+            if f"{found.application}/{other}" not in closed
+        )
+        words += [console.text(f"say.instead.{found.application}.{found.key}.{other}") for other in open_ones]
+    return ("" if console.lang == "ja" else " ").join(words)

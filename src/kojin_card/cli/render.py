@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import zip_longest
 
 #: characters that could command a terminal, hide text or turn its direction: controls, format characters (bidi, zero
 #: width, tags), lone surrogates, line and paragraph separators
@@ -104,6 +105,8 @@ def wrap(text: str, columns: int) -> list[str]:
     return lines
 
 
+#: no column of a table is folded further
+_NARROWEST = 12
 _CLOSING = "、。，．）」』】〕：；？！ー…%％)]}ぁぃぅぇぉっゃゅょァィゥェォッャュョ"
 
 
@@ -195,14 +198,30 @@ def _fancy_fields(rows: Sequence[tuple[str, str] | tuple[str, str, Role]], style
     return out
 
 
+def _fitted(rows: Sequence[Sequence[str]], columns: int) -> list[int]:
+    """How wide the columns of a table are: the widest ones fold as far as their text can break."""
+    every = list(zip(*rows, strict=True))
+    widths = [max(map(width, cells)) for cells in every]
+    narrowest = [max([_NARROWEST, *(width(piece) for cell in cells for piece in _pieces(cell))]) for cells in every]
+    room = columns - 2 * (len(widths) - 1)
+    if sum(map(min, widths, narrowest)) > room:  # it does not fit in any way
+        return widths
+    while sum(widths) > room:
+        foldable = [at for at, size in enumerate(widths) if size > narrowest[at]]
+        widths[max(foldable, key=widths.__getitem__)] -= 1
+    return widths
+
+
 def _fancy_table(table: Table, style: Style) -> list[str]:
     rows = [[escape(cell) for cell in row] for row in (table.header, *table.rows)]
-    widths = [max(width(row[column]) for row in rows) for column in range(len(table.header))]
+    widths = _fitted(rows, style.columns - 2)
     out = []
     for number, row in enumerate(rows):
         role = Role.FAINT if number == 0 else (table.roles[number - 1] if table.roles else Role.PLAIN)
-        text = "  ".join(pad(cell, size) for cell, size in zip(row, widths, strict=True)).rstrip()
-        out.append("  " + paint(text, role, style))
+        folded = [wrap(cell, size) for cell, size in zip(row, widths, strict=True)]
+        for cells in zip_longest(*folded, fillvalue=""):
+            text = "  ".join(pad(cell, size) for cell, size in zip(cells, widths, strict=True)).rstrip()
+            out.append("  " + paint(text, role, style))
         if number == 0:
             out.append("  " + style.rule * min(style.columns - 2, sum(widths) + 2 * (len(widths) - 1)))
     return out

@@ -9,12 +9,14 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kojin_card import messages
 from kojin_card.cli.files import standard_input
 from kojin_card.errors import Cancelled, InputError, SecretFormatError, SecretUnavailable
 from kojin_card.secret import Secret
 
 if TYPE_CHECKING:
     from kojin_card.cli.console import Console
+    from kojin_card.spec import KeySpec
 
 #: every name that a ``--secrets`` file may use
 SECRET_NAMES = (
@@ -37,6 +39,8 @@ SECRET_NAMES = (
 #: a file that has one PIN only may call it ``pin``; one that names the PIN is never overruled
 FALLBACK = {"auth-pin": "pin"}
 MAX_SECRETS_BYTES = 65_536
+#: how often a prompt lets somebody type a value of the right form; nothing is sent meanwhile
+_ASKED_AT_MOST = 3
 _OPERATION = "read the secrets"
 
 
@@ -121,7 +125,13 @@ def _not_ascii(value: str, name: str) -> SecretFormatError:
         words = "full-width characters: type half-width digits (the signature password: half-width letters and digits)"
     else:
         words = "only half-width (ASCII) letters and digits"
-    return SecretFormatError(words, operation=_OPERATION, secret=name)
+    return _wrong_form(words, name)
+
+
+def _wrong_form(words: str, name: str) -> SecretFormatError:
+    spec = _spec_of(name)
+    called = {} if spec is None else {"name_ja": spec.name_ja, "name_en": spec.name_en}
+    return SecretFormatError(words, operation=_OPERATION, secret=name, **called)
 
 
 def _warn_if_open_to_others(descriptor: int, console: Console) -> None:
@@ -131,6 +141,14 @@ def _warn_if_open_to_others(descriptor: int, console: Console) -> None:
     mode = os.fstat(descriptor).st_mode
     if os.name == "posix" and stat.S_ISREG(mode) and mode & 0o077:
         console.say(console.text("say.secrets.open_to_others"))
+
+
+def _spec_of(name: str) -> KeySpec | None:
+    """A key of the card whose secret has that name in ``--secrets``; None for what is no secret of the card."""
+    from kojin_card.spec import load_card_spec
+
+    keys = (key for app in load_card_spec().applications.values() for key in app.keys.values())
+    return next((key for key in keys if key.secret and key.secret == name.removeprefix("new-")), None)
 
 
 class PromptedSecrets:
@@ -175,7 +193,25 @@ class PromptedSecrets:
         from kojin_card.cli.render import escape
 
         prompt = self._console.text(key, label=escape(label), tries_left=tries_left)
-        return self._ask(prompt, name)
+        for more in reversed(range(_ASKED_AT_MOST)):
+            try:
+                return self._ask_in_form(prompt, name)
+            except SecretFormatError as refused:
+                if not more:
+                    raise
+                words = messages.detail(refused.message, self._console.lang).words or refused.message
+                self._console.say(self._console.text("say.prompt.form", problem=words))
+        raise Cancelled(operation=_OPERATION)
+
+    def _ask_in_form(self, prompt: str, name: str) -> Secret:
+        from kojin_card.channel.secrets import form_problem
+
+        typed, spec = self._ask(prompt, name), _spec_of(name)
+        problem = "" if spec is None or spec.format is None else form_problem(typed.reveal(), spec.format)
+        if problem:
+            typed.wipe()
+            raise _wrong_form(problem, name)
+        return typed
 
     def on_pad(self, name: str, *, label: str, tries_left: int | None) -> bool:
         """See :class:`~kojin_card.secret.PadSource`: a reader with keys is always used, the PIN never comes here."""

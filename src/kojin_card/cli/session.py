@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from kojin_card.cli.carriers import tell_carrier
 from kojin_card.cli.console import Console
 from kojin_card.cli.files import refuse_existing, write_output
 from kojin_card.errors import InputError, KojinError, UsageError
@@ -204,6 +205,7 @@ class Session(AbstractContextManager["Session"]):
             self._secrets.wipe()
         try:
             if self._card is not None:
+                tell_carrier(error, self._card)
                 self._card.close()
         except KojinError:
             if error is None:  # otherwise what went wrong first is what people must hear

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,7 @@ from kojin_card.cli.framework import MissingCommand, NotAFileName, TooManyArgume
 from kojin_card.cli.problems import OutputFailed
 from kojin_card.cli.render import Role
 from kojin_card.cli.streams import give_up_stdout
+from kojin_card.cli.wording import operation_words
 from kojin_card.errors import CardError, KojinError, NotOnCard
 
 if TYPE_CHECKING:
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 
 #: what may be repeated of an option that does not exist: a word or a letter, never digits
 _OPTION_NAME = re.compile(r"--[a-z]+(-[a-z]+)*|-[a-zA-Z]")
+#: an option that somebody would invent to give a PIN
+_SECRET_OPTION = re.compile(r"pin|pass|code-|secret")
 _STATUS_WORD = re.compile(r"SW=[0-9A-F]{4}")
 
 
@@ -63,24 +68,42 @@ def problem(error: BaseException, settings: Settings) -> Problem:
 
 
 def _known(error: KojinError, lang: str) -> Problem:
-    special = messages.detail(error.message, lang)
+    where = "{file} [{table}]: ".format_map({"file": "", "table": "", **error.details})
+    where = where if error.message.startswith(where) else ""  # a SpecError names its place
+    special = messages.detail(error.message.removeprefix(where), lang)
     words = special.headline or error.words(lang)
     remedy = special.remedy or _remedy(error, lang) or error.remedy(lang)
     if error.code.startswith("pin_") or not error.message:
         detail = ""
     elif isinstance(error, CardError) and _STATUS_WORD.fullmatch(error.message):
-        detail = error.operation or ""  # the words have the status word already
+        detail = operation_words(error.operation or "", lang)  # the words have the status word already
     else:
-        detail = special.words if special.words and lang == "ja" else str(error)
+        detail = (special.words or _of_the_system(error.message, lang)) if lang == "ja" else ""
+        if detail or operation_words(error.operation or "", lang):
+            detail = f"{where}{detail or error.message}"
+        else:  # what was being done is said in words already
+            detail = error.message if lang == "ja" else str(error)
     return Problem(error.code, words, remedy, detail, getattr(error, "tries_left", None), exit_of(error))
 
 
+def _of_the_system(message: str, lang: str) -> str:
+    """What the operating system says of a file, which it says in English; empty for anything else."""
+    for name in ("ENOENT", "EACCES", "EPERM", "EISDIR", "ENOTDIR", "ENOSPC", "EROFS", "ENAMETOOLONG", "EBADF"):
+        if message == os.strerror(getattr(errno, name)):
+            return messages.text(f"say.os.{name}", lang)
+    return ""
+
+
 def _remedy(error: KojinError, lang: str) -> str:
-    """What to do about something that is not on the card depends on what it was."""
+    """What to do about something that is not on the card depends on what it was, and on what the card is."""
     if not isinstance(error, NotOnCard):
         return ""
     operation = error.operation or ""
-    if "/sign_certificate" in operation or "/sign_password" in operation:
+    if error.details.get("carrier"):
+        kind = str(error.details["carrier"])
+    elif operation == "read input_support/session_public_key":
+        kind = "secure_messaging"
+    elif "/sign_certificate" in operation or "/sign_password" in operation:
         kind = "sign_certificate"
     elif operation == "select licence":
         kind = "licence"
@@ -123,11 +146,11 @@ def _words(code: str, lang: str) -> tuple[str, str]:
 
 def usage_words(error: click.ClickException, lang: str) -> str:
     """What is wrong with the line, in the session's language. Options are named; what was given to them never is."""
-    key, values = _usage(error)
+    key, values = _usage(error, lang)
     return messages.text(f"say.usage.{key}", lang, **values)
 
 
-def _usage(error: click.ClickException) -> tuple[str, dict[str, object]]:
+def _usage(error: click.ClickException, lang: str) -> tuple[str, dict[str, object]]:
     match error:
         case MissingCommand():
             return "no_command", {}
@@ -137,21 +160,23 @@ def _usage(error: click.ClickException) -> tuple[str, dict[str, object]]:
             return "too_many", {}
         case click.NoSuchOption(option_name=name):
             harmless = _OPTION_NAME.fullmatch(name)
+            if harmless and _SECRET_OPTION.search(name):
+                return "secret_option", {"name": name}
             return ("no_such_option", {"name": name}) if harmless else ("no_such_option_unnamed", {})
         case NotAFileName(param=click.Parameter() as param):
-            return "file_name", {"name": _name(param)}
+            return "file_name", {"name": _name(param, lang)}
         case click.MissingParameter(param=click.Parameter() as param):
-            return "missing", {"name": _name(param)}
+            return "missing", {"name": _name(param, lang)}
         case click.BadOptionUsage(option_name=name):
             return "bad_option", {"name": name}
         case click.BadParameter(param=click.Parameter() as param):
-            return _bad_value(param)
+            return _bad_value(param, lang)
         case _:
             return "other", {}
 
 
-def _bad_value(param: click.Parameter) -> tuple[str, dict[str, object]]:
-    name = _name(param)
+def _bad_value(param: click.Parameter, lang: str) -> tuple[str, dict[str, object]]:
+    name = _name(param, lang)
     match param.type:
         case click.Choice(choices=choices):
             return "one_of", {"name": name, "choices": ", ".join(map(str, choices))}
@@ -165,5 +190,8 @@ def _bad_value(param: click.Parameter) -> tuple[str, dict[str, object]]:
             return "bad_value", {"name": name}
 
 
-def _name(param: click.Parameter) -> str:
-    return param.human_readable_name if param.param_type_name == "argument" else max(param.opts, key=len)
+def _name(param: click.Parameter, lang: str) -> str:
+    if param.param_type_name != "argument":
+        return max(param.opts, key=len)
+    key = f"say.argument.{param.name}"
+    return messages.text(key, lang) if messages.has(key) else param.human_readable_name

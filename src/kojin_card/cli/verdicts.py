@@ -79,13 +79,21 @@ def verdict_blocks(verdict: Verdict, console: Console, title: str) -> list[Block
         _rests_on(verdict, console),
         (console.text("say.verdict.time"), basis),
     ]
-    rest += [(console.text("say.verdict.evidence"), f"{name} = {value}") for name, value in verdict.evidence.items()]
+    rest += [_evidence_row(name, value, console) for name, value in verdict.evidence.items()]
     blocks += [Line(""), Fields(rest)]
     if verdict.holder is not None:
         blocks += [Heading(console.text("say.verdict.holder")), Fields(person_rows(verdict.holder, console))]
     for number, part in enumerate(verdict.parts, 1):
         blocks += verdict_blocks(part, console, console.text("say.verdict.part", number=number))
     return blocks
+
+
+def _evidence_row(name: str, value: str, console: Console) -> tuple[str, str]:
+    """In words where there are some (``say.evidence.<name>.<value>``); else as JSON has it."""
+    key = f"say.evidence.{name}.{value.replace(' ', '_')}"
+    if messages.has(key):
+        return console.text(f"say.evidence.{name}.label"), console.text(key)
+    return console.text("say.verdict.evidence"), f"{name} = {value}"
 
 
 def _rests_on(verdict: Verdict, console: Console) -> tuple[str, str]:

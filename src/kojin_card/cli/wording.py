@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from kojin_card import messages
 if TYPE_CHECKING:
     from kojin_card.cli.console import Console
 
+_OPERATION = re.compile(r"(?P<action>[a-z ]+) (?P<application>[a-z_]+)(/(?P<part>[a-z0-9_]+))?")
 JST = timezone(timedelta(hours=9), "JST")
 
 
@@ -39,6 +41,23 @@ def sex(value: object, lang: str) -> str:
     """性別 by its id (``male``, ``female``, ``not_applicable``, ``unknown``)."""
     key = f"say.sex.{value}"
     return messages.text(key, lang) if messages.has(key) else str(value)
+
+
+def operation_words(operation: str, lang: str) -> str:
+    """What was being done (``read input_support/my_number``) in the names of the specs; empty where there are none."""
+    from kojin_card.spec import load_card_spec
+
+    found = _OPERATION.fullmatch(operation)
+    application = load_card_spec().applications.get(found["application"]) if found else None
+    if found is None or application is None:
+        return ""
+    part = found["part"]
+    named = application if part is None else application.files.get(part) or application.keys.get(part)
+    key = f"say.operation.{found['action'].partition(' ')[0]}"
+    if named is None or not messages.has(key):
+        return ""
+    name, where = ((one.name_ja if messages.language(lang) == "ja" else one.name_en) for one in (named, application))
+    return messages.text(key, lang, name=name, application=where)
 
 
 def person_json(holder: Any) -> dict[str, Any]:

@@ -93,7 +93,7 @@ class Profiles:
 
     profiles: tuple[CertificateProfile, ...]
     attributes: tuple[Attribute, ...]
-    known_policies: Mapping[str, str]
+    known_policies: Mapping[str, tuple[str, str]]
 
     def of(self, purpose: Purpose, store: Store | None = None) -> tuple[CertificateProfile, ...]:
         """The profiles of a purpose; with ``store`` those that it has a policy for."""
@@ -136,12 +136,13 @@ class Profiles:
         """The attribute with that OID, or None."""
         return next((a for a in self.attributes if a.oid == oid), None)
 
-    def policy_label(self, oid: str) -> str | None:
-        """What is known of a policy OID, accepted here or not."""
+    def policy_label(self, oid: str, lang: str = "en") -> str | None:
+        """What is known of a policy OID, accepted here or not (``lang``: ``ja`` or ``en``)."""
         for profile in self.profiles:
             if oid in profile.policies.values():
-                return profile.label_en
-        return self.known_policies.get(oid)
+                return profile.label_ja if lang == "ja" else profile.label_en
+        ja, en = self.known_policies.get(oid, (None, None))
+        return ja if lang == "ja" else en
 
 
 @cache
@@ -167,5 +168,5 @@ def load_profiles() -> Profiles:
         for row in raw["profile"]
     )
     attributes = tuple(Attribute(**row) for row in raw["attribute"])
-    known = {row["oid"]: row["label_en"] for row in raw["known_policy"]}
+    known = {row["oid"]: (row["label_ja"], row["label_en"]) for row in raw["known_policy"]}
     return Profiles(profiles, attributes, known)

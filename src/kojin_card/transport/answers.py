@@ -33,5 +33,6 @@ def raise_for_sw(operation: str, sw: int, **details: Detail) -> None:
     left = tries_left(sw)
     if left:
         raise PinRejected(operation=operation, sw=sw, tries_left=left, **details)
-    kind = PinBlocked if left == 0 else _KINDS.get(sw, UnexpectedAnswer)
-    raise kind("", operation=operation, sw=sw, **details)
+    if left == 0:  # only a secret that was sent is answered here: it was wrong, and took the last try
+        raise PinBlocked("", operation=operation, sw=sw, tries_left=0, **details)
+    raise _KINDS.get(sw, UnexpectedAnswer)("", operation=operation, sw=sw, **details)

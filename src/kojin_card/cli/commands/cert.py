@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kojin_card.cli.explain import Plan, only, plan, read, verify
+from kojin_card.cli.explain import Plan, if_refused, only, plan, read, verify
 from kojin_card.cli.framework import KojinGroup, argument, command, option, output_options, secret_options
 from kojin_card.cli.judging import Judging, judging_options, trust_store
 from kojin_card.cli.render import Fields, Heading, Line
@@ -60,13 +60,13 @@ def _plan(given: Mapping[str, Any]) -> Plan:
         case "sign":
             return plan(
                 verify("jpki/sign_password"),
-                only("blocked", read("jpki/certificate_availability")),
+                if_refused(),
                 read("jpki/sign_certificate"),
             )
         case "auth":
             return plan(
                 only("asked_for", verify("jpki/auth_pin")),
-                only("blocked", read("jpki/certificate_availability")),
+                if_refused(),
                 read("jpki/auth_certificate"),
             )
         case authority:
@@ -95,7 +95,9 @@ def show(session: Session, role: str, disclose: bool, secrets: str | None, last_
         "sha256": certificate.sha256,
     }
     text, lang = session.console.text, session.lang
-    labels = [f"{oid} ({load_profiles().policy_label(oid) or text('say.cert.unknown_policy')})" for oid in policies]
+    labels = [
+        f"{oid} ({load_profiles().policy_label(oid, lang) or text('say.cert.unknown_policy')})" for oid in policies
+    ]
     rows = [
         (text("say.cert.subject"), value["subject"]),
         (text("say.cert.issuer"), value["issuer"]),
@@ -103,7 +105,10 @@ def show(session: Session, role: str, disclose: bool, secrets: str | None, last_
         (text("say.cert.not_before"), moment(certificate.not_before, lang)),
         (text("say.cert.not_after"), moment(certificate.not_after, lang)),
         (text("say.cert.key"), value["key"]),
-        (text("say.cert.key_usage"), ", ".join(value["key_usage"])),
+        (
+            text("say.cert.key_usage"),
+            text("explain.comma").join(text(f"say.key_usage.{bit}") for bit in value["key_usage"]),
+        ),
         (text("say.cert.policy"), ", ".join(labels)),
         (text("say.cert.sha256"), certificate.sha256),
     ]

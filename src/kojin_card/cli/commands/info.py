@@ -42,7 +42,7 @@ def info(session: Session) -> None:
             "auth": None if present is None else present.auth,
         },
     }
-    absent = text("say.info.absent")
+    absent = text("say.info.not_on_phone" if kind in ("android", "iphone") else "say.info.absent")
     rows = [
         (text("say.info.card"), card.description),
         (text("say.info.kind"), text(f"say.kind.{kind}")),

@@ -6,17 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kojin_card.cli.explain import Plan, look_at_all, only, plan, read
+from kojin_card.cli.carriers import carrier_of
+from kojin_card.cli.explain import Plan, if_refused, look_at_all, only, plan, read
 from kojin_card.cli.explain import change as replace
 from kojin_card.cli.framework import KojinGroup, argument, command, secret_options
-from kojin_card.cli.next_steps import labels_of, name_of, state_of, what_next
+from kojin_card.cli.next_steps import state_of, steps_of
 from kojin_card.cli.render import Block, Fields, Heading, Line, Role, Table
+from kojin_card.cli.secret_labels import explanations, labels
 from kojin_card.errors import NotOnCard, SecretFormatError, SecretUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from kojin_card.card import Card, ChangeableSecret
+    from kojin_card.channel import PinStatus
+    from kojin_card.cli.console import Console
     from kojin_card.cli.secret_sources import PromptedSecrets
     from kojin_card.cli.session import Session
     from kojin_card.secret import Secret
@@ -48,7 +52,11 @@ _SYMBOLS = {"blocked": "fail", "one_left": "unknown", "used": "unknown", "absent
 
 def _plan(given: Mapping[str, Any]) -> Plan:
     del given
-    return plan(look_at_all(), only("blocked", read("jpki/certificate_availability")))
+    return plan(
+        look_at_all(),
+        only("blocked", read("jpki/certificate_availability")),
+        only("not_ready", read("jpki/token_information")),
+    )
 
 
 @command("pin.status", plan=_plan)
@@ -57,9 +65,14 @@ def status(session: Session) -> None:
     card = session.card()
     found = card.pin_status()
     signs = _signs(card) if any(one.blocked for one in found) else True
-    text, console = session.console.text, session.console
     states = [state_of(one, signs=signs) for one in found]
-    steps = [what_next(one, state, console) for one, state in zip(found, states, strict=True)]
+    carrier = carrier_of(card) if any(state not in ("ready", "used") for state in states) else ""
+    console = session.console
+    steps = steps_of(found, states, console, carrier=carrier)
+    faceless = all(state == "blocked" for one, state in zip(found, states, strict=True) if one.secret in _HOLDERS)
+    if faceless:  # one sentence for all of them
+        words = console.text("say.tries.face_card")
+        steps = [words if one.secret in _HOLDERS else step for one, step in zip(found, steps, strict=True)]
     value = {
         "card": card.description,
         "secrets": [
@@ -67,7 +80,7 @@ def status(session: Session) -> None:
                 "application": one.application,
                 "key": one.key,
                 "secret": one.secret,
-                "name": name_of(one, session.lang),
+                "name": one.name_ja if session.lang == "ja" else one.name_en,
                 "state": state,
                 "tries_left": one.tries_left,
                 "tries": one.tries,
@@ -76,32 +89,60 @@ def status(session: Session) -> None:
             for one, state, step in zip(found, states, steps, strict=True)
         ],
     }
-    labels = labels_of(found, console)
-    rows = [
-        (
-            label,
-            "-" if one.tries_left is None else f"{one.tries_left} / {'?' if one.tries is None else one.tries}",
-            f"{console.symbol(_SYMBOLS.get(state, 'pass'))} {text(f'say.tries.{state}')}",
-        )
-        for one, state, label in zip(found, states, labels, strict=True)
-    ]
-    header = [text("say.tries.secret"), text("say.tries.left"), text("say.tries.meaning")]
-    blocks: list[Block] = [
-        Heading(text("say.tries.title")),
-        Table(header, rows, [_ROLES.get(state, Role.PLAIN) for state in states]),
-    ]
+    session.answer("pin-status", value, _blocks(found, states, steps, console, carrier=carrier, faceless=faceless))
+
+
+def _blocks(
+    found: Sequence[PinStatus],
+    states: Sequence[str],
+    steps: Sequence[str],
+    console: Console,
+    *,
+    carrier: str,
+    faceless: bool,
+) -> list[Block]:
+    """The table, what the numbers in it are, and what wants to be done; nothing of what does not."""
+    text = console.text
+    named = labels([(one.application, one) for one in found], console)
+    table = Table(
+        [text("say.tries.secret"), text("say.tries.left"), text("say.tries.meaning")],
+        [
+            (label, _left(one, state), f"{console.symbol(_SYMBOLS.get(state, 'pass'))} {_meaning(one, state, console)}")
+            for one, state, label in zip(found, states, named, strict=True)
+        ],
+        [_ROLES.get(state, Role.PLAIN) for state in states],
+    )
+    blocks: list[Block] = [Heading(text("say.tries.title")), table]
+    about = explanations([one for one in found if one.present], console)
+    if about:
+        blocks += [Line(""), Fields(about)]
+    if carrier:
+        blocks += [Line(""), Line(text(f"say.tries.carrier.{carrier}"))]
     todo = [
         (label, step, _ROLES.get(state, Role.PLAIN))
-        for one, state, step, label in zip(found, states, steps, labels, strict=True)
-        if state != "ready" or one.tries is None
+        for one, state, step, label in zip(found, states, steps, named, strict=True)
+        if state != "ready" and one.present and not (faceless and one.secret in _HOLDERS)
     ]
-    if todo:
-        blocks += [Heading(text("say.tries.next")), Fields(todo)]
-    if all(state == "blocked" for one, state in zip(found, states, strict=True) if one.secret in _HOLDERS):
-        blocks.append(Line(text("say.tries.face_card")))
-    if len(todo) < len(rows):
-        blocks.append(Line(text("say.tries.all_ready")))
-    session.answer("pin-status", value, blocks)
+    if todo or faceless:
+        blocks.append(Heading(text("say.tries.next")))
+        blocks += [Line(text("say.tries.face_card"))] if faceless else []
+        blocks += [Fields(todo)] if todo else []
+    missing = dict.fromkeys(label for one, label in zip(found, named, strict=True) if not one.present)
+    if missing and not carrier:
+        blocks.append(Line(text("say.tries.not_there", names=text("explain.comma").join(missing))))
+    if "ready" in states:
+        blocks.append(Line(text("say.tries.all_ready" if todo or faceless else "say.tries.every_ready")))
+    return blocks
+
+
+def _left(one: PinStatus, state: str) -> str:
+    if one.tries_left is None or state == "absent":
+        return "-"
+    return f"{one.tries_left} / {'?' if one.tries is None else one.tries}"
+
+
+def _meaning(one: PinStatus, state: str, console: Console) -> str:
+    return console.text(f"say.tries.{'unused' if state == 'absent' and one.present else state}")
 
 
 def _signs(card: Card) -> bool:
@@ -116,25 +157,30 @@ class _AskedTwice:
 
     def __init__(self, session: Session, prompts: PromptedSecrets) -> None:
         self._text = session.console.text
+        self._say = session.console.say
         self._prompts = prompts
 
     def secret(self, name: str, *, label: str, tries_left: int | None) -> Secret:
         """See :class:`~kojin_card.secret.PinSource`.
 
         Raises:
-            SecretFormatError: the two are not the same; nothing was sent.
+            SecretFormatError: the two were never the same; nothing was sent.
         """
-        first = self._prompts.secret(name, label=self._text("say.prompt.new", label=label), tries_left=tries_left)
-        again = self._text("say.prompt.again", label=label)
-        try:
-            with self._prompts.secret(name, label=again, tries_left=None) as second:
-                if first != second:
-                    words = "the new value was not typed the same way twice"
-                    raise SecretFormatError(words, operation="ask for a new secret", secret=name)
-        except BaseException:
+        for last in (False, False, True):
+            first = self._prompts.secret(name, label=self._text("say.prompt.new", label=label), tries_left=tries_left)
+            again = self._text("say.prompt.again", label=label)
+            try:
+                with self._prompts.secret(name, label=again, tries_left=None) as second:
+                    if first == second:
+                        return first
+            except BaseException:
+                first.wipe()
+                raise
             first.wipe()
-            raise
-        return first
+            if not last:
+                self._say(self._text("say.prompt.not_the_same"))
+        words = "the new value was not typed the same way twice"
+        raise SecretFormatError(words, operation="ask for a new secret", secret=name)
 
 
 @command(
@@ -143,7 +189,7 @@ class _AskedTwice:
     *secret_options(),
     plan=lambda given: plan(
         replace(*_PLACES[given["which"]]),
-        only("blocked", read("jpki/certificate_availability")) if given["which"] in ("sign", "auth") else (),
+        if_refused() if given["which"] in ("sign", "auth") else (),
     ),
 )
 def change(session: Session, which: str, secrets: str | None, last_try: bool) -> None:

@@ -17,6 +17,7 @@ from kojin_card.cli.files import refuse_existing
 from kojin_card.cli.framework import KojinCommand, KojinGroup, argument, command, option, settings_of
 from kojin_card.cli.judging import Moment
 from kojin_card.cli.render import Block, Fields, Heading, Line, Role, Table
+from kojin_card.cli.secret_labels import labels
 from kojin_card.cli.wording import moment, utc
 from kojin_card.errors import UsageError
 
@@ -50,8 +51,8 @@ class _New(KojinCommand):
         lang = settings_of(ctx).lang
         rows = []
         for persona in _personas():
-            pins = "  ".join(f"{secret}={value}" for secret, value in _pins(persona))
-            rows.append((persona.id, f"{persona.name_ja if lang == 'ja' else persona.name_en}  [{pins}]"))
+            about = persona.name_ja if lang == "ja" else persona.name_en
+            rows.append((persona.id, f"{about}  [{_shown_pins(persona, lang)}]"))
         with formatter.section(messages.text("help.title.personas", lang)):
             formatter.write_dl(rows)
         kinds = [(one.id, one.name_ja if lang == "ja" else one.name_en) for one in _profiles()]
@@ -80,6 +81,21 @@ def _pins(persona: Persona) -> list[tuple[str, str]]:
     return list(dict.fromkeys(named))
 
 
+def _shown_pins(persona: Persona, lang: str) -> str:
+    """The same for people: what stands for a PIN that nobody set is no PIN to type."""
+    from kojin_card.spec import load_card_spec
+
+    unset = {
+        (key.secret, key.unset.value.decode("ascii"))
+        for application in load_card_spec().applications.values()
+        for key in application.keys.values()
+        if key.unset is not None
+    }
+    words = messages.text("say.simulator.unset", lang)
+    shown = (f"{name}={words if (name, pin) in unset else pin}" for name, pin in _pins(persona))
+    return "  ".join(shown) or messages.text("say.simulator.none", lang)
+
+
 def _list(session: Session) -> None:
     """The personas with what each is for, its kind of card and the PINs."""
     personas, ja = _personas(), session.lang == "ja"
@@ -95,7 +111,7 @@ def _list(session: Session) -> None:
     text = session.console.text
     header = [text("say.simulator.persona"), text("say.simulator.about"), text("say.simulator.secrets")]
     rows = [
-        [str(one["id"]), str(one["about"]), "  ".join(f"{name}={pin}" for name, pin in _pins(persona))]
+        [str(one["id"]), str(one["about"]), _shown_pins(persona, session.lang)]
         for one, persona in zip(value, personas, strict=True)
     ]
     session.answer("personas", {"personas": value}, [Heading(text("say.simulator.personas")), Table(header, rows)])
@@ -236,7 +252,9 @@ def show(session: Session, file: str, reveal: bool) -> None:
     secrets: list[dict[str, Any]] = []
     rows: list[list[str]] = []
     text, ja = session.console.text, session.lang == "ja"
-    for application, key, content in _secrets(state):
+    found = list(_secrets(state))
+    named = labels([(application, key) for application, key, _ in found], session.console)
+    for label, (application, key, content) in zip(named, found, strict=True):
         value = None if content.secret is None else content.secret.decode("ascii", "replace")
         secrets.append(
             {
@@ -249,7 +267,7 @@ def show(session: Session, file: str, reveal: bool) -> None:
                 **({"value": value} if reveal else {}),
             }
         )
-        row = [key.name_ja if ja else key.name_en, key.secret, f"{content.tries_left} / {content.tries_full}"]
+        row = [label, key.secret, f"{content.tries_left} / {content.tries_full}"]
         rows.append([*row, *([value or text("say.simulator.none")] if reveal else [])])
     knobs = knob_values(state.knobs, load_card_spec())
     value_json = {
@@ -277,7 +295,7 @@ def show(session: Session, file: str, reveal: bool) -> None:
                 *((f"{text('say.simulator.knobs')}: {name}", setting) for name, setting in knobs.items()),
             ]
         ),
-        Heading(text("say.simulator.secrets") + ("" if reveal else f" {text('say.simulator.hidden')}")),
+        Heading(text(f"say.simulator.{'secrets' if reveal else 'secrets_hidden'}")),
         Table(header, rows),
         Line(text("say.simulator.test_card"), Role.FAINT),
     ]
