@@ -168,6 +168,8 @@ def test_a_licence_pin_that_is_elsewhere_is_said_to_be_not_found(cli: Cli, lang:
     assert [(row["state"], words in row["next"]) for row in rows if row["application"] == "licence"] == [
         ("absent", True)
     ]
+    shown = cli("--simulator", "other.json", "pin", "status", "--lang", lang).out
+    assert "".join(words.split()) in "".join(shown.split())
 
 
 def test_a_blocked_licence_pin_sends_people_to_the_police(cli: Cli, card: Card) -> None:

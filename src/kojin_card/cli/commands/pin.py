@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kojin_card import messages
 from kojin_card.cli.carriers import carrier_of
 from kojin_card.cli.explain import Plan, if_refused, look_at_all, only, plan, read
 from kojin_card.cli.explain import change as replace
@@ -121,18 +122,23 @@ def _blocks(
     todo = [
         (label, step, _ROLES.get(state, Role.PLAIN))
         for one, state, step, label in zip(found, states, steps, named, strict=True)
-        if state != "ready" and one.present and not (faceless and one.secret in _HOLDERS)
+        if state != "ready" and (one.present or _missed(one)) and not (faceless and one.secret in _HOLDERS)
     ]
     if todo or faceless:
         blocks.append(Heading(text("say.tries.next")))
         blocks += [Line(text("say.tries.face_card"))] if faceless else []
         blocks += [Fields(todo)] if todo else []
-    missing = dict.fromkeys(label for one, label in zip(found, named, strict=True) if not one.present)
+    missing = dict.fromkeys(label for one, label in zip(found, named, strict=True) if not (one.present or _missed(one)))
     if missing and not carrier:
         blocks.append(Line(text("say.tries.not_there", names=text("explain.comma").join(missing))))
     if "ready" in states:
         blocks.append(Line(text("say.tries.all_ready" if todo or faceless else "say.tries.every_ready")))
     return blocks
+
+
+def _missed(one: PinStatus) -> bool:
+    """Whether a secret that was not found is missed: the catalogue has words of its own for that."""
+    return messages.has(f"say.next.absent.{one.secret}")
 
 
 def _left(one: PinStatus, state: str) -> str:
