@@ -558,3 +558,13 @@ def test_what_is_no_file_is_not_replaced(tmp_path: Path, kind: str) -> None:
         (folder / "a").mkdir()
     with pytest.raises(OutputFailed):
         FileSet(folder, ("a",), [], force=True).check()
+
+
+def test_one_file_of_secrets_serves_age_face_and_check(cli: Cli, card: Callable[..., Path]) -> None:
+    """The birth date that ``read age`` takes does not stand in the way of a 照合番号B that was given whole."""
+    path, secrets = card(), {"pin": "5678", "birth-date": "19900803", **B}
+    assert cli("--simulator", path, "read", "age", "--at-least", "20", secrets=secrets).exit == 0
+    assert cli("--simulator", path, "read", "face", "--by", "code-b", secrets=secrets).exit == 0
+    assert cli("--simulator", path, "check", secrets=secrets).exit == 0
+    without = {"pin": "5678", "birth-date": "19900803"}
+    assert cli("--simulator", path, "check", secrets=without).exit == 0

@@ -9,7 +9,7 @@ from kojin_card.errors import SecretFormatError
 from kojin_card.secret import Secret
 
 if TYPE_CHECKING:
-    from kojin_card.cli.secret_sources import PromptedSecrets, Secrets
+    from kojin_card.cli.secret_sources import GivenSecrets, PromptedSecrets, Secrets
     from kojin_card.cli.session import Session
     from kojin_card.secret import PinSource
 
@@ -23,9 +23,14 @@ def code_b(session: Session, source: Secrets) -> Secret | PinSource:
 
     if isinstance(source, PromptedSecrets):
         return _AskedCodeB(session, source.at_hand("birth-date"))
-    if not source.has("birth-date"):
+    if source.has("code-b") or not source.has("birth-date"):  # a birth date may be there for ``read age``
         return source.at_hand("code-b")
     return _code_b_of(*(source.at_hand(name).reveal().decode("ascii") for name in _PIECES))
+
+
+def gives_code_b(source: GivenSecrets) -> bool:
+    """Whether 照合番号B was given, as it is or in all its pieces."""
+    return source.has("code-b") or all(source.has(piece) for piece in _PIECES)
 
 
 def birth_code(source: Secrets) -> Secret | PinSource:

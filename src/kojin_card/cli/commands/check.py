@@ -10,7 +10,7 @@ from kojin_card.cli.exits import Exit, exit_of_indication
 from kojin_card.cli.explain import Plan, keys_of, only, plan, read, verify
 from kojin_card.cli.framework import command, option, secret_options
 from kojin_card.cli.genuine import authenticity_blocks, authenticity_json, card_store, card_store_option, proof_steps
-from kojin_card.cli.printed import code_b
+from kojin_card.cli.printed import code_b, gives_code_b
 from kojin_card.errors import UsageError
 
 if TYPE_CHECKING:
@@ -77,6 +77,6 @@ def _given(source: Secrets) -> tuple[str, ...]:
     if not isinstance(source, GivenSecrets):
         return ()
     ways = ("pin",) if source.has("pin") else ()
-    if source.has("code-b") or source.has("birth-date"):
+    if gives_code_b(source):
         return (*ways, "code-b")
     return (*ways, "code-a") if source.has("code-a") else ways
