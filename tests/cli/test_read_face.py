@@ -350,10 +350,12 @@ def test_images_on_the_sheet_are_of_one_scale_and_the_notice_stands_below(
     monkeypatch.setattr(pictures, "contact_sheet", look)
     for persona, lang, secrets in (("adult", "ja", B), ("expired", "en", EXPIRED_A)):
         cli("--simulator", card(persona), "read", "face", "--sheet", f"{lang}.png", "--lang", lang, secrets=secrets)
-    (ja, foot), (en, late) = seen
+    cli("--simulator", card(), "read", "face", "--sheet", "fast.png", "--fast", secrets=B)
+    (ja, foot), (en, late), (_, unproved) = seen
+    assert unproved == [messages.text("say.face.sheet_foot", "en")]
     assert [label for label, _ in ja] == list("12345678")  # the font has no Japanese
     assert en[0][0] == "1. Name (image)"
-    assert foot == [messages.text("say.face.sheet_foot", "en")]
+    assert foot == [messages.text("say.face.sheet_proved", "en")]
     assert late == [*foot, messages.text("say.face.sheet_expired", "en")]
     assert {part for _, part in ja if isinstance(part, str)} >= {"1990-08-03", "female"}
     assert Image.open(io.BytesIO((tmp_path / "ja.png").read_bytes())).width == 480 + 2 * 24  # as wide as the address

@@ -121,7 +121,7 @@ def face(
     if sheet is not None or html is not None:
         shown = _shown(found)
         if sheet is not None:
-            contents[sheet] = _sheet(session, found, shown)
+            contents[sheet] = _sheet(session, found, shown, proved=prove is not None)
         if html is not None:
             contents[html] = _page(session, found, shown, authentic_words(session, prove))
     if contents:
@@ -204,7 +204,7 @@ def _legend(session: Session, shown: Iterable[str]) -> list[tuple[str, str]]:
     return [*named, ("expiry", text("say.info.expiry")), ("read_at", text("say.face.read_at"))]
 
 
-def _sheet(session: Session, found: Face, shown: Mapping[str, bytes]) -> bytes:
+def _sheet(session: Session, found: Face, shown: Mapping[str, bytes], *, proved: bool) -> bytes:
     """One image, numbered: the font that is always there has no Japanese, so in a Japanese session the numbers stand
     alone and what they mean is said beside the answer."""
     now, lang = session.now(), session.lang
@@ -219,7 +219,8 @@ def _sheet(session: Session, found: Face, shown: Mapping[str, bytes]) -> bytes:
         for number, (name, label) in enumerate(_legend(session, shown), 1)
     ]
     expired = [messages.text("say.face.sheet_expired", "en")] if _expired(session, found) else []
-    return pictures.contact_sheet(parts, [messages.text("say.face.sheet_foot", "en"), *expired])
+    foot = messages.text("say.face.sheet_proved" if proved else "say.face.sheet_foot", "en")
+    return pictures.contact_sheet(parts, [foot, *expired])
 
 
 def _page(session: Session, found: Face, shown: Mapping[str, bytes], proved: Sequence[str]) -> bytes:
