@@ -62,6 +62,7 @@ install() {
 FOREIGN='
 openssl                                         openssl
 pdfsig                                          poppler-utils
+xmlsec1                                         xmlsec1
 pcscd                                           pcscd
 /usr/lib/pcsc/drivers/serial/libifdvpcd.so      vsmartcard-vpcd
 opensc-tool                                     opensc
