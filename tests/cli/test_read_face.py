@@ -562,6 +562,33 @@ def test_what_is_no_file_is_not_replaced(tmp_path: Path, kind: str) -> None:
         FileSet(folder, ("a",), [], force=True).check()
 
 
+BIRTH = {"birth-date": "19900803"}
+
+
+@pytest.mark.parametrize(
+    ("line", "given", "opened", "missing"),
+    [
+        ("read basic-four", {"pin": "5678"}, "pin", None),
+        ("read basic-four", {}, None, "pin"),
+        ("read basic-four", B, "code-b", None),
+        ("read face", A, "code-a", None),
+        ("read face", {}, None, "code-b"),
+        ("read face", {"expiry-year": "2036"}, None, "security-code"),
+        ("read face", {**A, **B}, "code-b", None),
+    ],
+)
+def test_a_birth_date_alone_is_no_wish_for_number_b(
+    cli: Cli, card: Callable[..., Path], line: str, given: dict[str, str], opened: str | None, missing: str | None
+) -> None:
+    """It may be there for ``read age``; the other two pieces serve nothing else."""
+    run = cli("--simulator", card(), *line.split(), "--json", "--lang", "en", secrets={**BIRTH, **given})
+    if missing is None:
+        assert run.json(line.split()[1])["opened_with"] == opened
+    else:
+        assert run.error()["code"] == "secret_unavailable"
+        assert f"“{missing}”" in run.error()["message"]
+
+
 def test_one_file_of_secrets_serves_age_face_and_check(cli: Cli, card: Callable[..., Path]) -> None:
     """The birth date that ``read age`` takes does not stand in the way of a 照合番号B that was given whole."""
     path, secrets = card(), {"pin": "5678", "birth-date": "19900803", **B}

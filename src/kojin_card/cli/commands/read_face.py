@@ -13,7 +13,7 @@ from kojin_card.cli.explain import keys_of, plan, verify
 from kojin_card.cli.explain import read as read_steps
 from kojin_card.cli.file_set import FileSet
 from kojin_card.cli.framework import command, option, secret_options
-from kojin_card.cli.printed import code_b
+from kojin_card.cli.printed import code_b, gives_code_b
 from kojin_card.cli.proving import (
     authentic,
     authentic_lines,
@@ -151,9 +151,7 @@ def _only_code_a(source: Secrets) -> bool:
     """Whether the secrets that were given say by themselves which way is meant."""
     from kojin_card.cli.secret_sources import GivenSecrets
 
-    if not isinstance(source, GivenSecrets) or source.has("code-b") or source.has("birth-date"):
-        return False
-    return source.has("code-a")
+    return isinstance(source, GivenSecrets) and source.has("code-a") and not gives_code_b(source)
 
 
 def _images(session: Session, found: Face, own: bytes | None) -> dict[str, bytes]:
