@@ -23,7 +23,7 @@ from kojin_card.cli.proving import (
     proving_steps,
 )
 from kojin_card.cli.render import Fields, Heading, Line, Role
-from kojin_card.cli.wording import JST, day, moment, sex
+from kojin_card.cli.wording import day, is_over, moment, sex
 from kojin_card.errors import DecodeError, UsageError
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def _rows(session: Session, found: Face) -> list[tuple[str, str]]:
 
 
 def _expired(session: Session, found: Face) -> bool:
-    return session.now().astimezone(JST).date() > found.expiry
+    return is_over(found.expiry, session.now())
 
 
 def _legend(session: Session, shown: Iterable[str]) -> list[tuple[str, str]]:
