@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ import pytest
 from client.operations import OPERATIONS, licence_state, state
 from interop.pcscd import NAME, NEEDED, PATIENCE, CannotStart, Desk, served
 from interop.test_bindings import NOT_BUILT, script
-from kojin_card.simulator import SoftCard
+from kojin_card.simulator import SoftCard, make_card
 
 if TYPE_CHECKING:
     from kojin_card.simulator import CardState
@@ -273,3 +274,11 @@ def test_the_doctor_on_broken_set_ups(desk: Desk, desk_cards: tuple[CardState, .
     desk.wait_for_cards((False, False))
     code, found = doctor(desk)
     assert (code, list(found)) == (3, ["card"])
+    phone = tmp_path / "phone.json"
+    SoftCard.create(phone, make_card("android", now=datetime.now(UTC) - timedelta(hours=1))).close()
+    desk.ask("insert", file=str(phone))
+    desk.wait_for_cards((True, False))
+    code, found = doctor(desk)
+    assert (code, list(found), found["kind"]["state"]) == (0, ["kind"], "warning")
+    desk.ask("remove", number=1)
+    desk.ask("insert", file=desk.files[0])  # the place keeps the file that was last in it
