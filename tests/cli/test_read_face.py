@@ -334,6 +334,10 @@ def test_what_the_numbers_on_the_sheet_mean_is_said(cli: Cli, line: tuple[object
     shown = "".join(cli(*line, "--sheet", "s.png", "--force", "--lang", lang, secrets=B).out.split())
     for number, key in ((1, "face.name"), (4, "face.security-code"), (5, "four.birth_date"), (7, "info.expiry")):
         assert f"{number}{''.join(messages.text(f'say.{key}', lang).split())}" in shown
+    for fast, key in (((), "proved"), (("--fast",), "foot")):
+        told = "".join(cli(*line, *fast, "--sheet", "s.png", "--force", "--lang", lang, secrets=B).out.split())
+        foot = messages.text("say.face.sheet_below", lang) + messages.text(f"say.face.sheet_{key}", lang)
+        assert ("".join(foot.split()) in told) is (lang == "ja")  # else it stands on the sheet, in the same words
     assert cli(*line, "--json", secrets=B).json("face")["sheet"] is None
 
 

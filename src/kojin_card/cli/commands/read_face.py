@@ -216,9 +216,13 @@ def _sheet(session: Session, found: Face, shown: Mapping[str, bytes], *, proved:
         (f"{number}" if lang == "ja" else f"{number}. {label}", shown.get(name) or words[name])
         for number, (name, label) in enumerate(_legend(session, shown), 1)
     ]
-    expired = [messages.text("say.face.sheet_expired", "en")] if _expired(session, found) else []
-    foot = messages.text("say.face.sheet_proved" if proved else "say.face.sheet_foot", "en")
-    return pictures.contact_sheet(parts, [foot, *expired])
+    return pictures.contact_sheet(parts, _foot(session, found, "en", proved=proved))
+
+
+def _foot(session: Session, found: Face, lang: str, *, proved: bool) -> list[str]:
+    """What stands below the images: on the sheet itself in English, for want of letters."""
+    keys = ["sheet_proved" if proved else "sheet_foot", *(["sheet_expired"] if _expired(session, found) else [])]
+    return [messages.text(f"say.face.{key}", lang) for key in keys]
 
 
 def _page(session: Session, found: Face, shown: Mapping[str, bytes], proved: Sequence[str]) -> bytes:
@@ -268,6 +272,9 @@ def _answer(
     rows += [(text("say.face.file"), name) for name in files]
     if numbered:
         rows.append((text("say.face.sheet"), ", ".join(f"{at} {label}" for at, (_, label) in enumerate(numbered, 1))))
+        if session.lang == "ja":
+            foot = _foot(session, found, "ja", proved=prove is not None)
+            rows += [(text("say.face.sheet_below"), words) for words in foot]
     notes = [Line(text("say.info.expired"), Role.BAD)] if _expired(session, found) else []
     notes += [*authentic_lines(session, prove), Line(text("say.face.unsigned"), Role.UNSURE)]
     session.answer("face", value, [Heading(text("say.face.title")), Fields(rows), *notes])
