@@ -41,8 +41,9 @@ docs: .venv/.dev ## the guides as web pages, in site/ (no network, no foreign ho
 reference: .venv/.dev ## docs/reference, written anew from applets_spec, transcripts and errors
 	@$(PY) -m tools.make_reference
 
-bench: .venv/.dev ## ratios against a reference of the same run
+bench: .venv/.dev ## ratios against a reference of the same run; what each job asks of a card, here and over pcscd
 	@$(PY) tests/bench/run.py
+	@$(PY) tests/bench/jobs.py
 
 constraints: .venv/.dev ## renew constraints.txt from what pip resolves today
 	@$(PY) tools/renew_constraints.py

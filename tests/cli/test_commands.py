@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from cli.commandline import PINS, Cli
+from kojin_card.simulator import SoftCard
 from kojin_card.testing.documents import blank_pdf
 from support import published_test_card
 
@@ -527,6 +528,20 @@ def test_a_software_card_is_made_and_shown(cli: Cli, tmp_path: Path) -> None:
     assert cli("simulator", "show", tmp_path / "given").exit == 10
 
 
+def test_a_card_that_is_in_use_is_shown_as_it_is_now(cli: Cli, card: Card) -> None:
+    """What was answered is in the file, as one whole version: a look needs no lock, and takes nothing from anybody."""
+    path = card()
+    with SoftCard.open(path) as used:
+        used.transmit(bytes.fromhex("00A4040C0AD392F000260100000001"))
+        used.transmit(bytes.fromhex("00A4020C020018"))
+        assert used.transmit(bytes.fromhex("002000800430303030")) == b"\x63\xc2"
+        shown = cli("simulator", "show", path, "--json")
+        assert shown.exit == 0
+        left = {one["key"]: one["tries_left"] for one in shown.json("card-file")["secrets"]}
+        assert (left["auth_pin"], left["sign_password"]) == (2, 5)
+        assert used.transmit(bytes.fromhex("002000800431323334")) == b"\x90\x00"
+
+
 def test_the_same_moment_makes_the_same_card(cli: Cli, tmp_path: Path) -> None:
     for name in ("a.json", "b.json"):
         assert cli("simulator", "new", name, "--at", "2026-04-01T09:00:00+09:00").exit == 0
@@ -618,8 +633,6 @@ def test_a_group_alone_shows_its_help(cli: Cli) -> None:
 
 
 def test_a_busy_card_file(cli: Cli, card: Card, monkeypatch: pytest.MonkeyPatch) -> None:
-    from kojin_card.simulator import SoftCard
-
     path = card()
     open_card = SoftCard.open
 

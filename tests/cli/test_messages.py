@@ -14,6 +14,7 @@ import pytest
 
 import kojin_card
 from kojin_card import errors, messages, verdict
+from kojin_card.testing.verdicts import verdict_documents
 from kojin_card.transport.answers import raise_for_sw
 
 SOURCE = Path(kojin_card.__file__).parent
@@ -103,6 +104,19 @@ def test_verdicts_have_all_their_words(lang: str) -> None:
         assert messages.indication_words(indication, lang) != indication
     for sub in verdict.SubIndication:
         assert messages.sub_indication_words(sub, lang) != sub
+
+
+@pytest.mark.parametrize("lang", messages.LANGUAGES)
+def test_evidence_has_words(lang: str) -> None:
+    """Of every document that the package makes; that of a licence is tested where one is read."""
+
+    def names(one: verdict.Verdict) -> set[str]:
+        return set(one.evidence).union(*(names(part) for part in one.parts))
+
+    found = set().union(*(names(document.judge()) for document in verdict_documents()))
+    assert len(found) > 12
+    assert not {name for name in found if messages.evidence_label(name, lang) == name}
+    assert messages.evidence_label("no_such", lang) == "no_such"
 
 
 def test_what_the_catalogue_does_not_know_is_not_invented() -> None:

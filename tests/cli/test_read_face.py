@@ -334,6 +334,10 @@ def test_what_the_numbers_on_the_sheet_mean_is_said(cli: Cli, line: tuple[object
     shown = "".join(cli(*line, "--sheet", "s.png", "--force", "--lang", lang, secrets=B).out.split())
     for number, key in ((1, "face.name"), (4, "face.security-code"), (5, "four.birth_date"), (7, "info.expiry")):
         assert f"{number}{''.join(messages.text(f'say.{key}', lang).split())}" in shown
+    for fast, key in (((), "proved"), (("--fast",), "foot")):
+        told = "".join(cli(*line, *fast, "--sheet", "s.png", "--force", "--lang", lang, secrets=B).out.split())
+        foot = messages.text("say.face.sheet_below", lang) + messages.text(f"say.face.sheet_{key}", lang)
+        assert ("".join(foot.split()) in told) is (lang == "ja")  # else it stands on the sheet, in the same words
     assert cli(*line, "--json", secrets=B).json("face")["sheet"] is None
 
 
@@ -560,6 +564,33 @@ def test_what_is_no_file_is_not_replaced(tmp_path: Path, kind: str) -> None:
         (folder / "a").mkdir()
     with pytest.raises(OutputFailed):
         FileSet(folder, ("a",), [], force=True).check()
+
+
+BIRTH = {"birth-date": "19900803"}
+
+
+@pytest.mark.parametrize(
+    ("line", "given", "opened", "missing"),
+    [
+        ("read basic-four", {"pin": "5678"}, "pin", None),
+        ("read basic-four", {}, None, "pin"),
+        ("read basic-four", B, "code-b", None),
+        ("read face", A, "code-a", None),
+        ("read face", {}, None, "code-b"),
+        ("read face", {"expiry-year": "2036"}, None, "security-code"),
+        ("read face", {**A, **B}, "code-b", None),
+    ],
+)
+def test_a_birth_date_alone_is_no_wish_for_number_b(
+    cli: Cli, card: Callable[..., Path], line: str, given: dict[str, str], opened: str | None, missing: str | None
+) -> None:
+    """It may be there for ``read age``; the other two pieces serve nothing else."""
+    run = cli("--simulator", card(), *line.split(), "--json", "--lang", "en", secrets={**BIRTH, **given})
+    if missing is None:
+        assert run.json(line.split()[1])["opened_with"] == opened
+    else:
+        assert run.error()["code"] == "secret_unavailable"
+        assert f"“{missing}”" in run.error()["message"]
 
 
 def test_one_file_of_secrets_serves_age_face_and_check(cli: Cli, card: Callable[..., Path]) -> None:

@@ -50,6 +50,8 @@ def test_proved_with_the_issuers_key(cli: Cli, card: Card, lang: str, tmp_path: 
     value = cli(*line, "--json", secrets=PIN).json("licence")
     assert (value["genuine"], value["photo_file"], value["test_key"]) == ("proved", None, True)
     assert value["verdict"]["evidence"]["issuer_key"] == "published test key"
+    labels = {name: messages.evidence_label(name, lang) for name in value["verdict"]["evidence"]}
+    assert not [name for name, label in labels.items() if label == name or label not in run.out]
     assert value["licence"]["number"] == "990912345670"
     assert value["licence"]["categories"] == ["ordinary", "ordinary_motorcycle", "moped", "semi_medium"]
     assert value["verdict"]["indication"] == "TOTAL_PASSED"

@@ -53,6 +53,18 @@ def test_a_link_that_a_reader_may_follow_is_no_load(tmp_path: Path) -> None:
     assert not list(foreign_loads(tmp_path))
 
 
+def test_every_test_that_a_guide_names_is_there() -> None:
+    """Where a guide rests a claim on a test: ``test_x.py::test_y`` of tests/interop."""
+    named = {
+        found
+        for page in (ROOT / "docs").glob("*.md")
+        for found in re.findall(r"`(test_\w+\.py)::(test_\w+)`", page.read_text("utf-8"))
+    }
+    assert len(named) > 20
+    for file, test in named:
+        assert f"def {test}(" in (ROOT / "tests" / "interop" / file).read_text("utf-8"), f"{file}::{test}"
+
+
 def test_the_reference_says_what_the_specs_say() -> None:
     assert not stale(), "run make reference"
 

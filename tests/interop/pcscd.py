@@ -216,6 +216,11 @@ class Desk:
     # --- what the tests do with it
 
     @property
+    def files(self) -> list[str]:
+        """The card files that it was started with, as the running cards know them."""
+        return [str(one.resolve()) for one in self._cards]
+
+    @property
     def control(self) -> Path:
         return self.folder / "control" / "cards.sock"
 
@@ -266,7 +271,7 @@ class Desk:
 
     def set(self, place: int, **more: Any) -> None:
         """Set tries, resets or knobs of the card in a place (1 or 2)."""
-        self.ask("set", file=str(self._cards[place - 1].resolve()), **more)
+        self.ask("set", file=self.files[place - 1], **more)
 
     def tries(self, place: int = 1) -> dict[str, int]:
         """The tries left, as the card itself has them."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +19,7 @@ import pytest
 from client.operations import OPERATIONS, licence_state, state
 from interop.pcscd import NAME, NEEDED, PATIENCE, CannotStart, Desk, served
 from interop.test_bindings import NOT_BUILT, script
-from kojin_card.simulator import SoftCard
+from kojin_card.simulator import SoftCard, make_card
 
 if TYPE_CHECKING:
     from kojin_card.simulator import CardState
@@ -149,6 +151,22 @@ kojin_card.connect(sys.argv[1]).close()
     assert told == {"exclusive": "CardBusy"}
 
 
+@contextlib.contextmanager
+def running(desk: Desk, *words: str, **more: Any) -> Iterator[subprocess.Popen[Any]]:
+    """A program of this reader's, ended with the test, however that ends. Ctrl-C reaches it, also when the tests run in
+    the background, where a shell has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        child = subprocess.Popen(words, stdout=subprocess.PIPE, env=desk.environment, **more)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with child:
+        try:
+            yield child
+        finally:
+            child.kill()
+
+
 def test_a_card_that_leaves_in_the_middle(desk: Desk) -> None:
     text = """
 import kojin_card, sys
@@ -163,13 +181,7 @@ for _ in range(2):
         print(type(bad).__name__, flush=True)
 card.close()
 """
-    with subprocess.Popen(
-        [sys.executable, "-c", text, LEFT],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=desk.environment,
-    ) as child:
+    with running(desk, sys.executable, "-c", text, LEFT, stdin=subprocess.PIPE, text=True) as child:
         assert child.stdin is not None
         assert child.stdout is not None
         assert child.stdout.readline() == "verified\n"
@@ -186,8 +198,8 @@ card.close()
 def test_waiting_for_a_card_ends_when_it_comes(desk: Desk) -> None:
     desk.ask("remove", number=1)
     desk.wait_for_cards((False, True))
-    waiting = [*CLI, "--reader", LEFT, "--wait-for-card", "30", "--json", "info"]
-    with subprocess.Popen(waiting, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=desk.environment) as child:
+    waiting = (*CLI, "--reader", LEFT, "--wait-for-card", "30", "--json", "info")
+    with running(desk, *waiting, stderr=subprocess.PIPE) as child:
         assert child.stderr is not None
         assert b"Put the card on the reader" in child.stderr.readline()
         desk.ask("insert", number=1)
@@ -198,11 +210,12 @@ def test_waiting_for_a_card_ends_when_it_comes(desk: Desk) -> None:
 
 
 def test_events_come_as_they_happen_and_cost_nothing_meanwhile(desk: Desk) -> None:
-    with subprocess.Popen([*CLI, "watch", "--json"], stdout=subprocess.PIPE, env=desk.environment) as child:
-        assert child.stdout is not None
+    with running(desk, *CLI, "watch", "--json") as child:
+        out = child.stdout
+        assert out is not None
 
         def event() -> tuple[str, str]:
-            told = json.loads(child.stdout.readline())  # type: ignore[union-attr]
+            told = json.loads(out.readline())
             return told["event"], told["reader"]
 
         assert [event() for _ in range(4)] == [
@@ -261,3 +274,11 @@ def test_the_doctor_on_broken_set_ups(desk: Desk, desk_cards: tuple[CardState, .
     desk.wait_for_cards((False, False))
     code, found = doctor(desk)
     assert (code, list(found)) == (3, ["card"])
+    phone = tmp_path / "phone.json"
+    SoftCard.create(phone, make_card("android", now=datetime.now(UTC) - timedelta(hours=1))).close()
+    desk.ask("insert", file=str(phone))
+    desk.wait_for_cards((True, False))
+    code, found = doctor(desk)
+    assert (code, list(found), found["kind"]["state"]) == (0, ["kind"], "warning")
+    desk.ask("remove", number=1)
+    desk.ask("insert", file=desk.files[0])  # the place keeps the file that was last in it

@@ -25,7 +25,7 @@ _VERSIONS = {
     "face": "1.1",
     "info": "1.1",
     "licence": "1.1",
-    "pin-status": "1.1",
+    "pin-status": "1.2",
 }
 #: the versions of what ``--json`` prints; a field added: minor, a field removed or changed: major
 JSON_SCHEMAS: Mapping[str, str] = {

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kojin_card.secret import PinSource
 
 _PIECES = ("birth-date", "expiry-year", "security-code")
+_ONLY_FOR_B = _PIECES[1:]  # a birth date may be there for ``read age``
 _WHOLE = 14  # digits of 照合番号B itself, which some cards make in another way
 
 
@@ -23,7 +24,7 @@ def code_b(session: Session, source: Secrets) -> Secret | PinSource:
 
     if isinstance(source, PromptedSecrets):
         return _AskedCodeB(session, source.at_hand("birth-date"))
-    if source.has("code-b") or not source.has("birth-date"):  # a birth date may be there for ``read age``
+    if source.has("code-b") or not any(source.has(piece) for piece in _ONLY_FOR_B):
         return source.at_hand("code-b")
     return _code_b_of(*(source.at_hand(name).reveal().decode("ascii") for name in _PIECES))
 

@@ -89,11 +89,10 @@ def verdict_blocks(verdict: Verdict, console: Console, title: str) -> list[Block
 
 
 def _evidence_row(name: str, value: str, console: Console) -> tuple[str, str]:
-    """In words where there are some (``say.evidence.<name>.<value>``); else as JSON has it."""
+    """The name in words, and so the value where there are some (``say.evidence.<name>.<value>``), else as in JSON."""
     key = f"say.evidence.{name}.{value.replace(' ', '_')}"
-    if messages.has(key):
-        return console.text(f"say.evidence.{name}.label"), console.text(key)
-    return console.text("say.verdict.evidence"), f"{name} = {value}"
+    words = console.text(key) if messages.has(key) else value
+    return messages.evidence_label(name, console.lang), words
 
 
 def _rests_on(verdict: Verdict, console: Console) -> tuple[str, str]:

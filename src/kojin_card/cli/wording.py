@@ -32,6 +32,11 @@ def day(value: date | None, lang: str, otherwise: str = "") -> str:
     return value.isoformat()
 
 
+def is_over(expiry: date, now: datetime) -> bool:
+    """Whether a card's last day is over, in Japan."""
+    return now.astimezone(JST).date() > expiry
+
+
 def utc(time: datetime) -> str:
     """ISO 8601 in UTC, as JSON has it."""
     return time.astimezone(UTC).isoformat().replace("+00:00", "Z")

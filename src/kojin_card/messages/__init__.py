@@ -132,6 +132,11 @@ def note_words(note: str, lang: str) -> str:
     return _verdict_words("note", note, lang)
 
 
+def evidence_label(name: str, lang: str) -> str:
+    """What a piece of a verdict's evidence is called for people; its own name where there are no words."""
+    return _verdict_words("evidence", name, lang)
+
+
 def sub_indication_words(sub_indication: str, lang: str, subject: str = "") -> str:
     """What a sub-indication means (``REVOKED``); the id itself when the catalogue has no words for it."""
     return _verdict_words("sub_indication", sub_indication, lang, subject)

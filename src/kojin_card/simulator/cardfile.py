@@ -150,6 +150,21 @@ class CardFile:
                         _remove_unlocked(item)
 
 
+def look_at_card_file(path: Path, spec: CardSpec) -> CardState:
+    """What a card is now, also while somebody has it open: a look, with no lock and for no use of the card.
+
+    The name always stands for one whole version, written before the answer that it is about left.
+
+    Raises:
+        InputError: no such file, not a card file, damaged.
+    """
+    fd = _open(path, path.name)
+    try:
+        return cardformat.load(_read(fd, path.name), spec, path.name)
+    finally:
+        os.close(fd)
+
+
 def create_card_file(path: Path, state: CardState, spec: CardSpec, *, replace: bool = False) -> None:
     """Write a new card file of mode 0600; there is never a half-written one under that name.
 

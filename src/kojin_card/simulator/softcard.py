@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from kojin_card.errors import CardRemoved, InputError
-from kojin_card.simulator.cardfile import CardFile, create_card_file
+from kojin_card.simulator.cardfile import CardFile, create_card_file, look_at_card_file
 from kojin_card.simulator.chip import Chip
 from kojin_card.simulator.memory import VolatileMemory
 from kojin_card.spec.load import load_card_spec
@@ -85,6 +85,15 @@ class SoftCard:
         spec = load_card_spec()
         create_card_file(Path(path), state, spec, replace=replace)
         return cls(CardFile(Path(path), spec, wait_seconds=5.0), Path(path).name, spec=spec)
+
+    @staticmethod
+    def look(path: str | os.PathLike[str]) -> CardState:
+        """What the card in a file is now, also while another process has it open (in a reader, for instance).
+
+        Raises:
+            InputError: no card file, or one that is damaged.
+        """
+        return look_at_card_file(Path(path), load_card_spec())
 
     @classmethod
     def rewrite(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from kojin_card.cli.explain import plan, read
 from kojin_card.cli.framework import command
 from kojin_card.cli.render import Fields, Heading, Line, Role
-from kojin_card.cli.wording import JST, day
+from kojin_card.cli.wording import day, is_over
 from kojin_card.errors import NotOnCard
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def info(session: Session) -> None:
     token = _if_there(card.jpki.token)
     present = _if_there(card.jpki.availability)
     about = _if_there(card.common.card_information)
-    expired = None if about is None else session.now().astimezone(JST).date() > about.expiry
+    expired = None if about is None else is_over(about.expiry, session.now())
     kind = "unknown" if token is None else str(token.kind)
     text, lang = session.console.text, session.lang
     value = {

@@ -14,10 +14,12 @@ from kojin_card.cli.framework import KojinGroup, argument, command, secret_optio
 from kojin_card.cli.next_steps import state_of, steps_of
 from kojin_card.cli.render import Block, Fields, Heading, Line, Role, Table
 from kojin_card.cli.secret_labels import explanations, labels
-from kojin_card.errors import NotOnCard, SecretFormatError, SecretUnavailable
+from kojin_card.cli.wording import is_over
+from kojin_card.errors import CardError, NotOnCard, SecretFormatError, SecretUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from kojin_card.card import Card, ChangeableSecret
     from kojin_card.channel import PinStatus
@@ -55,6 +57,7 @@ def _plan(given: Mapping[str, Any]) -> Plan:
     del given
     return plan(
         look_at_all(),
+        read("common/card_information"),
         only("blocked", read("jpki/certificate_availability")),
         only("not_ready", read("jpki/token_information")),
     )
@@ -62,9 +65,10 @@ def _plan(given: Mapping[str, Any]) -> Plan:
 
 @command("pin.status", plan=_plan)
 def status(session: Session) -> None:
-    """Each secret with its tries left and what that means."""
+    """Each secret with its tries left and what that means, and whether the card itself has expired."""
     card = session.card()
     found = card.pin_status()
+    expired = _expired(card, session.now())
     signs = _signs(card) if any(one.blocked for one in found) else True
     states = [state_of(one, signs=signs) for one in found]
     carrier = carrier_of(card) if any(state not in ("ready", "used") for state in states) else ""
@@ -76,6 +80,7 @@ def status(session: Session) -> None:
         steps = [words if one.secret in _HOLDERS else step for one, step in zip(found, steps, strict=True)]
     value = {
         "card": card.description,
+        "expired": expired,
         "secrets": [
             {
                 "application": one.application,
@@ -90,7 +95,10 @@ def status(session: Session) -> None:
             for one, state, step in zip(found, states, steps, strict=True)
         ],
     }
-    session.answer("pin-status", value, _blocks(found, states, steps, console, carrier=carrier, faceless=faceless))
+    blocks = _blocks(found, states, steps, console, carrier=carrier, faceless=faceless)
+    if expired:
+        blocks.insert(1, Line(console.text("say.info.expired"), Role.BAD))
+    session.answer("pin-status", value, blocks)
 
 
 def _blocks(
@@ -156,6 +164,14 @@ def _signs(card: Card) -> bool:
         return card.jpki.availability().sign
     except NotOnCard:
         return True
+
+
+def _expired(card: Card, now: datetime) -> bool | None:
+    """None when the card does not say: what is asked for here are its counters."""
+    try:
+        return is_over(card.common.card_information().expiry, now)
+    except CardError:
+        return None
 
 
 class _AskedTwice:

@@ -9,7 +9,7 @@ import click
 from kojin_card.cli.explain import Plan, keys_of, plan, secure, verify
 from kojin_card.cli.explain import read as read_steps
 from kojin_card.cli.framework import KojinGroup, command, option, secret_options
-from kojin_card.cli.printed import code_b
+from kojin_card.cli.printed import code_b, gives_code_b
 from kojin_card.cli.proving import authentic, authentic_lines, prover, proving_options, proving_steps
 from kojin_card.cli.render import Fields, Heading
 from kojin_card.cli.wording import day, sex
@@ -116,6 +116,4 @@ def _only_code_b(source: Secrets) -> bool:
     """Whether the secrets that were given say by themselves which way is meant."""
     from kojin_card.cli.secret_sources import GivenSecrets
 
-    if not isinstance(source, GivenSecrets) or source.has("pin"):
-        return False
-    return source.has("code-b") or source.has("birth-date")
+    return isinstance(source, GivenSecrets) and not source.has("pin") and gives_code_b(source)

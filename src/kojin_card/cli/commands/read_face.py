@@ -13,7 +13,7 @@ from kojin_card.cli.explain import keys_of, plan, verify
 from kojin_card.cli.explain import read as read_steps
 from kojin_card.cli.file_set import FileSet
 from kojin_card.cli.framework import command, option, secret_options
-from kojin_card.cli.printed import code_b
+from kojin_card.cli.printed import code_b, gives_code_b
 from kojin_card.cli.proving import (
     authentic,
     authentic_lines,
@@ -23,7 +23,7 @@ from kojin_card.cli.proving import (
     proving_steps,
 )
 from kojin_card.cli.render import Fields, Heading, Line, Role
-from kojin_card.cli.wording import JST, day, moment, sex
+from kojin_card.cli.wording import day, is_over, moment, sex
 from kojin_card.errors import DecodeError, UsageError
 
 if TYPE_CHECKING:
@@ -151,9 +151,7 @@ def _only_code_a(source: Secrets) -> bool:
     """Whether the secrets that were given say by themselves which way is meant."""
     from kojin_card.cli.secret_sources import GivenSecrets
 
-    if not isinstance(source, GivenSecrets) or source.has("code-b") or source.has("birth-date"):
-        return False
-    return source.has("code-a")
+    return isinstance(source, GivenSecrets) and source.has("code-a") and not gives_code_b(source)
 
 
 def _images(session: Session, found: Face, own: bytes | None) -> dict[str, bytes]:
@@ -193,7 +191,7 @@ def _rows(session: Session, found: Face) -> list[tuple[str, str]]:
 
 
 def _expired(session: Session, found: Face) -> bool:
-    return session.now().astimezone(JST).date() > found.expiry
+    return is_over(found.expiry, session.now())
 
 
 def _legend(session: Session, shown: Iterable[str]) -> list[tuple[str, str]]:
@@ -218,9 +216,13 @@ def _sheet(session: Session, found: Face, shown: Mapping[str, bytes], *, proved:
         (f"{number}" if lang == "ja" else f"{number}. {label}", shown.get(name) or words[name])
         for number, (name, label) in enumerate(_legend(session, shown), 1)
     ]
-    expired = [messages.text("say.face.sheet_expired", "en")] if _expired(session, found) else []
-    foot = messages.text("say.face.sheet_proved" if proved else "say.face.sheet_foot", "en")
-    return pictures.contact_sheet(parts, [foot, *expired])
+    return pictures.contact_sheet(parts, _foot(session, found, "en", proved=proved))
+
+
+def _foot(session: Session, found: Face, lang: str, *, proved: bool) -> list[str]:
+    """What stands below the images: on the sheet itself in English, for want of letters."""
+    keys = ["sheet_proved" if proved else "sheet_foot", *(["sheet_expired"] if _expired(session, found) else [])]
+    return [messages.text(f"say.face.{key}", lang) for key in keys]
 
 
 def _page(session: Session, found: Face, shown: Mapping[str, bytes], proved: Sequence[str]) -> bytes:
@@ -270,6 +272,9 @@ def _answer(
     rows += [(text("say.face.file"), name) for name in files]
     if numbered:
         rows.append((text("say.face.sheet"), ", ".join(f"{at} {label}" for at, (_, label) in enumerate(numbered, 1))))
+        if session.lang == "ja":
+            foot = _foot(session, found, "ja", proved=prove is not None)
+            rows += [(text("say.face.sheet_below"), words) for words in foot]
     notes = [Line(text("say.info.expired"), Role.BAD)] if _expired(session, found) else []
     notes += [*authentic_lines(session, prove), Line(text("say.face.unsigned"), Role.UNSURE)]
     session.answer("face", value, [Heading(text("say.face.title")), Fields(rows), *notes])

@@ -242,13 +242,12 @@ def _secrets(state: CardState) -> Iterator[tuple[str, KeySpec, KeyState]]:
 
 @command("simulator.show", argument("file", metavar="FILE"), option("--reveal", is_flag=True, help="reveal"))
 def show(session: Session, file: str, reveal: bool) -> None:
-    """Persona, counters and settings; the values of its secrets only with ``--reveal``."""
+    """Persona, counters and settings, also of a card in use; the values of its secrets only with ``--reveal``."""
     from kojin_card.simulator import SoftCard
     from kojin_card.simulator.settings import knob_values
     from kojin_card.spec import load_card_spec
 
-    with SoftCard.open(file) as card:
-        state = card.state
+    state = SoftCard.look(file)
     secrets: list[dict[str, Any]] = []
     rows: list[list[str]] = []
     text, ja = session.console.text, session.lang == "ja"
