@@ -241,7 +241,8 @@ def connect(
         reader: name of a reader, or a part of it; needed when several cards answer.
         simulator: file of a software card instead; made by ``kojin-card simulator new``.
         wait: seconds to wait for a card, when there is none yet; ``waiting`` is called once when that begins, and
-            ``cancel`` (a :class:`threading.Event`) ends it.
+            ``cancel`` (a :class:`threading.Event`) ends it. A software card's file is waited for by itself when
+            another process has it, five seconds; ``waiting`` is called then too.
         allow_unproven, observer, plain_select, lang: see :class:`Card`.
 
     Raises:
@@ -262,7 +263,7 @@ def connect(
     else:
         from kojin_card.simulator import SoftCard
 
-        connection = SoftCard.open(simulator)
+        connection = SoftCard.open(simulator, waiting=waiting)
     return Card(
         connection,
         ours=simulator is not None,

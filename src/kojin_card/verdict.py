@@ -191,6 +191,11 @@ CARD_CHECKS = frozenset(
     }
 )
 
+#: reasons of a card with which nothing was found wrong: there was nothing to judge by (asked and silent is a failure)
+UNJUDGEABLE = frozenset(
+    {"cv_certificate.unknown_issuer", "record.unproven", "card_key.unproven", "card_response.not_asked"}
+)
+
 #: what a verdict may say beside its checks; none of it decides anything
 NOTES = ("test_store", "in_force", "unsigned", "not_bound", "without_secret", "absent")
 
@@ -225,9 +230,9 @@ class Check:
     @classmethod
     def failed(cls, reason: str, **evidence: str) -> Self:
         """The check that ``reason`` begins with did not pass; UNKNOWN when its consequence is INDETERMINATE for want
-        of knowledge (TRY_LATER, NO_POE), FAILED otherwise."""
+        of knowledge (TRY_LATER, NO_POE, :data:`UNJUDGEABLE`), FAILED otherwise."""
         wanting = REASONS[reason].sub_indication in (SubIndication.TRY_LATER, SubIndication.NO_POE)
-        state = CheckState.UNKNOWN if wanting else CheckState.FAILED
+        state = CheckState.UNKNOWN if wanting or reason in UNJUDGEABLE else CheckState.FAILED
         return cls(CheckId(reason.split(".")[0]), state, reason, evidence)
 
     @classmethod

@@ -74,6 +74,20 @@ def test_without_a_secret_nothing_is_asked_or_spent(cli: Cli, card: Card) -> Non
     assert "--by pin" in cli("--simulator", path, "check", "--lang", "en").out
 
 
+@pytest.mark.parametrize("store", ["simulator", "production"])
+def test_what_could_not_be_judged_does_not_look_like_a_fake(cli: Cli, card: Card, store: str) -> None:
+    """Nothing was found wrong: a cross and "failed" would send somebody away with a genuine card."""
+    path = card()
+    run = cli("--simulator", path, "check", "--trust", store, "--lang", "ja")
+    assert run.exit == 21
+    assert "判断できず" in run.out
+    assert "不合格" not in run.out
+    assert "✗" not in run.out
+    verdict = cli("--simulator", path, "check", "--trust", store, "--json").json("authenticity")["verdict"]
+    states = {c["reason"]: c["state"] for one in (verdict, *verdict["parts"]) for c in one["checks"] if c["reason"]}
+    assert set(states.values()) == {"unknown"}
+
+
 @pytest.mark.parametrize(
     ("words", "secrets", "subjects"),
     [

@@ -636,12 +636,17 @@ def test_a_busy_card_file(cli: Cli, card: Card, monkeypatch: pytest.MonkeyPatch)
     path = card()
     open_card = SoftCard.open
 
-    def at_once(where: Path, *, wait_seconds: float = 0.0) -> SoftCard:
+    def at_once(where: Path, *, wait_seconds: float = 0.0, waiting: Callable[[], None] | None = None) -> SoftCard:
         del wait_seconds
+        if waiting is not None:
+            waiting()
         return open_card(where, wait_seconds=0.0)
 
     with open_card(path):
         monkeypatch.setattr(SoftCard, "open", at_once)
         run = cli("--simulator", path, "info", "--json")
         assert (run.exit, run.error()["code"]) == (9, "card_file_busy")
+        said = cli("--simulator", path, "info", "--lang", "ja").err
+        assert "ほかのプログラムがカードファイルを使い終わるのを待っています" in said
+        assert "リーダーに置いて" not in said
         assert cli("simulator", "new", path, "--force", "--json").error()["code"] == "card_file_busy"

@@ -203,3 +203,32 @@ def test_values_go_into_the_translation() -> None:
     assert messages.detail("must have 4 characters", "ja").words == "4文字でなければなりません。"
     assert messages.detail("must have 4 digits", "ja").words == "数字4桁でなければなりません。"
     assert messages.detail("no such sentence", "ja") == messages.Detail()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the connection failed",
+        "the connection failed (OSError)",
+        "the session is over: the connection failed before",
+        "the card could not be reset (OSError)",
+        "the answer is longer than what was asked for",
+        "the answer does not end",
+    ],
+)
+def test_a_card_that_is_pulled_out_is_told_in_japanese(text: str) -> None:
+    """What :mod:`kojin_card.transport.link` says stands below the headline, at a counter where nobody reads English."""
+    said = SOURCE.joinpath("transport", "link.py").read_text("utf-8")
+    assert text.split(" (")[0] in said
+    found = messages.detail(text, "ja")
+    assert found.words
+    assert found.words.isascii() is False
+    assert ("OSError" in found.words) is ("OSError" in text)
+
+
+@pytest.mark.parametrize("lang", messages.LANGUAGES)
+def test_a_card_file_in_use_points_at_the_reader(lang: str) -> None:
+    """It is mostly our own ``simulator serve`` that holds the file."""
+    remedy = errors.CardFileBusy("", operation="", file="taro.json").remedy(lang)
+    assert "simulator serve" in remedy
+    assert "--control" in remedy

@@ -270,6 +270,15 @@ def test_events_are_one_document_a_line(cli: Cli, monkeypatch: pytest.MonkeyPatc
     assert "カードが置かれました: PaSoRi" in cli("watch", "--seconds", "0", "--lang", "ja").out
 
 
+def test_a_reader_that_is_named_is_the_one_that_is_watched(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A desk with two readers: what comes and goes at the other one is not counted either."""
+    Fake(Counter=Reader(), PaSoRi=Reader(Other())).install(monkeypatch)
+    run = cli("watch", "--reader", "pasori", "--json", "--seconds", "0", "--count", "2")
+    found = [(line["event"], line["reader"]) for line in map(json.loads, run.out.splitlines())]
+    assert found == [("reader_added", "PaSoRi"), ("card_inserted", "PaSoRi")]
+    assert (cli("watch", "--reader", "Sony", "--seconds", "0").exit, cli("watch", "--seconds", "0").exit) == (0, 0)
+
+
 def test_watching_ends_with_130_when_it_is_interrupted(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = Fake(PaSoRi=Reader(Other())).install(monkeypatch)
 

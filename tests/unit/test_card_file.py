@@ -406,6 +406,19 @@ def test_the_default_is_to_wait_five_seconds(path: Path, monkeypatch: pytest.Mon
     assert slept
 
 
+def test_who_waits_for_a_card_file_is_told_once_and_not_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most waits are over before anybody could read a word; nobody should look at a silent screen for five seconds."""
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", lambda _: now.__setitem__(0, now[0] + 0.25))
+    told: list[float] = []
+    with SoftCard.open(path), pytest.raises(CardFileBusy):
+        SoftCard.open(path, waiting=lambda: told.append(now[0]))
+    with SoftCard.open(path), pytest.raises(CardFileBusy):
+        SoftCard.open(path, wait_seconds=0.25, waiting=lambda: told.append(-1))
+    assert told == [0.5]
+
+
 def test_many_takers_of_one_card_lose_nothing(path: Path) -> None:
     """Eight threads open, spend or restore, and close; every answer fits a counter that only one held at a time."""
     answers: list[str] = []

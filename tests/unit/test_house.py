@@ -43,6 +43,17 @@ def test_nothing_is_validated_by_assert_and_no_global_is_rebound() -> None:
     assert not found
 
 
+def test_a_type_checker_sees_the_names_of_a_lazy_module_and_nothing_else() -> None:
+    """Where it sees a module's ``__getattr__`` it takes every misspelt import for ``Any``, also with --strict."""
+    seen = [
+        name
+        for name, text in sources().items()
+        for node in ast.parse(text).body
+        if isinstance(node, ast.FunctionDef) and node.name == "__getattr__"
+    ]
+    assert not seen
+
+
 # --- what is installed -----------------------------------------------------------------------------------------------
 
 

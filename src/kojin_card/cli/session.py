@@ -84,7 +84,7 @@ class Session(AbstractContextManager["Session"]):
                 settings.reader,
                 simulator=settings.simulator,
                 wait=settings.wait,
-                waiting=lambda: self.say("say.waiting"),
+                waiting=lambda: self.say("say.waiting" if settings.simulator is None else "say.waiting_file"),
                 allow_unproven=settings.unproven,
                 observer=self._observe if settings.verbose or self._tracer is not None else None,
                 lang=settings.lang,

@@ -26,13 +26,14 @@ from kojin_card.errors import CardFileBusy, CardRemoved, InputError
 from kojin_card.simulator import cardformat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from kojin_card.simulator.state import CardState
     from kojin_card.spec.model import CardSpec
 
 _MODE = 0o600
 _POLL_SECONDS = 0.02
+_SILENT_SECONDS = 0.5  # assumption: what a person waits without wondering
 _PARTIAL = ".partial"
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _OPEN = "open card file"
@@ -44,15 +45,18 @@ class CardFile:
 
     Raises:
         InputError: no such file, not a card file, damaged.
-        CardFileBusy: another process held it for all of ``wait_seconds``.
+        CardFileBusy: another process held it for all of ``wait_seconds``; ``waiting`` is called once should that not be
+            over in a moment.
     """
 
-    def __init__(self, path: Path, spec: CardSpec, *, wait_seconds: float) -> None:
+    def __init__(
+        self, path: Path, spec: CardSpec, *, wait_seconds: float, waiting: Callable[[], None] | None = None
+    ) -> None:
         # The file itself, should the name be a symbolic link: renaming over the link would leave its target behind.
         self._path = _real(path)
         self._name = path.name
         self._owner = os.getpid()
-        self._fd: int | None = self._lock(wait_seconds)
+        self._fd: int | None = self._lock(wait_seconds, waiting)
         try:
             self._sweep()
             if os.fstat(self._fd).st_nlink != 1:
@@ -116,8 +120,8 @@ class CardFile:
             os.close(self._fd)
             self._fd = None
 
-    def _lock(self, wait_seconds: float) -> int:
-        deadline = time.monotonic() + wait_seconds
+    def _lock(self, wait_seconds: float, waiting: Callable[[], None] | None) -> int:
+        began = time.monotonic()
         while True:
             fd = _open(self._path, self._name)
             try:
@@ -131,8 +135,12 @@ class CardFile:
             except BaseException:
                 os.close(fd)
                 raise
-            if time.monotonic() >= deadline:
+            waited = time.monotonic() - began
+            if waited >= wait_seconds:
                 raise CardFileBusy("another process has this card open", operation=_OPEN, file=self._name)
+            if waiting is not None and waited >= _SILENT_SECONDS:
+                waiting()
+                waiting = None
             time.sleep(_POLL_SECONDS)
 
     def _sweep(self) -> None:

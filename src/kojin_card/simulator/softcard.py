@@ -61,15 +61,23 @@ class SoftCard:
         return cls(VolatileMemory(state), f"software card ({state.persona})", spec=spec, random=random)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], *, wait_seconds: float = 5.0) -> Self:
-        """The card in a file, which stays locked until :meth:`close`.
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        wait_seconds: float = 5.0,
+        waiting: Callable[[], None] | None = None,
+    ) -> Self:
+        """The card in a file, which stays locked until :meth:`close`; ``waiting`` is called once when another process
+        has it and does not let go at once.
 
         Raises:
             InputError: no card file, one that is damaged, or one of several names (hard links).
             CardFileBusy: another process still held it after ``wait_seconds``.
         """
         spec = load_card_spec()
-        return cls(CardFile(Path(path), spec, wait_seconds=wait_seconds), Path(path).name, spec=spec)
+        memory = CardFile(Path(path), spec, wait_seconds=wait_seconds, waiting=waiting)
+        return cls(memory, Path(path).name, spec=spec)
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], state: CardState, *, replace: bool = False) -> Self:

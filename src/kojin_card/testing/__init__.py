@@ -7,9 +7,10 @@ here can be called. Nothing heavy is loaded before it is used.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from kojin_card.simulator.softcard import SoftCard
     from kojin_card.testing.cards import new_card, pin
     from kojin_card.testing.documents import blank_pdf
     from kojin_card.testing.faults import Fault, FaultKind, FaultyConnection, every_fault
@@ -23,6 +24,7 @@ __all__ = [
     "FaultKind",
     "FaultyConnection",
     "FreshLists",
+    "SoftCard",
     "VerdictCase",
     "VerdictDocument",
     "blank_pdf",
@@ -39,6 +41,7 @@ _HOMES = {
     "FaultKind": "faults",
     "FaultyConnection": "faults",
     "FreshLists": "revocation",
+    "SoftCard": "cards",
     "VerdictCase": "verdict_table",
     "VerdictDocument": "verdicts",
     "blank_pdf": "documents",
@@ -49,12 +52,12 @@ _HOMES = {
     "verdict_documents": "verdicts",
 }
 
+if not TYPE_CHECKING:  # a type checker must see the names above and nothing else
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -70,7 +70,8 @@ def watch(session: Session, seconds: int | None, count: int | None) -> None:
     """Events until the time is over, the count reached, or a signal comes."""
     from kojin_card.transport.finding import watch as events
 
-    for event in islice(events(seconds=seconds), count):
+    wanted = (session.settings.reader or "").casefold()  # one that is not there now may be plugged in later
+    for event in islice((one for one in events(seconds=seconds) if wanted in one.reader.casefold()), count):
         now = session.now()
         if session.settings.json:
             value = {
