@@ -200,6 +200,18 @@ def test_waiting_ends_when_a_card_comes(monkeypatch: pytest.MonkeyPatch) -> None
     assert told == ["waiting"]
 
 
+@pytest.mark.parametrize("call", ["SCardConnect", "SCardBeginTransaction", "SCardTransmit"])
+@pytest.mark.parametrize("code", [REMOVED, RESET, 0x80100016, 0x80100066])
+def test_a_card_that_is_just_being_laid_on_is_waited_for(one: Fake, call: str, code: int) -> None:
+    """Nothing was said to it yet, and on a contactless reader it comes and goes a few times before it lies."""
+    one.fault = lambda name, number, _: code if (name, number) == (call, 0) else None
+    kojin_card.connect(wait=20).close()
+    one.before.clear()
+    with pytest.raises((TransportError, NoCard)):
+        kojin_card.connect()
+    assert one.contexts == 0
+
+
 def test_waiting_ends_when_the_time_is_over_or_somebody_cancels(one: Fake) -> None:
     one.readers[ONE].card = None
     with pytest.raises(NoCard):
