@@ -104,6 +104,18 @@ def test_an_answer_that_never_ends_is_a_failure() -> None:
     assert len(large.sent) < 300
 
 
+def test_a_piece_without_anything_in_it_ends_the_answer() -> None:
+    """Else a card that gives one byte for 512 GET RESPONSEs keeps a terminal busy for hours with one file."""
+    card = Answers("6101", "6101")
+    with pytest.raises(TransportError, match="does not end"):
+        Link(card).send(READ)
+    assert len(card.sent) == 2
+    card = Answers("AA6101", "6C01", "6101")
+    with pytest.raises(TransportError, match="does not end"):
+        Link(card).send(READ)
+    assert len(card.sent) == 3
+
+
 @pytest.mark.parametrize("raw", ["", "90", "00" * 65539])
 def test_what_is_no_answer_is_a_failure(raw: str) -> None:
     with pytest.raises(TransportError):
