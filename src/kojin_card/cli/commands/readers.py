@@ -70,6 +70,7 @@ def watch(session: Session, seconds: int | None, count: int | None) -> None:
     """Events until the time is over, the count reached, or a signal comes."""
     from kojin_card.transport.finding import watch as events
 
+    session.settings.series = True
     for event in islice(events(seconds=seconds), count):
         now = session.now()
         if session.settings.json:
