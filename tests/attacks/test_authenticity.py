@@ -508,6 +508,9 @@ def test_what_is_refused() -> None:
     for application, file in (("nonsense", "age"), ("card_face", "nonsense"), ("card_face", "unknown_0006")):
         with pytest.raises(UsageError):
             judge().record(RecordEvidence(application, file, {}))
+    for place in ("nonsense/expiry", "card_manager/nonsense", "card_manager", ""):
+        with pytest.raises(UsageError):
+            judge().card(CardEvidence(free={place: b"\x00"}))
     with pytest.raises(UsageError):
         ProofPlan.of(SPEC["jpki"], "auth_certificate")
 

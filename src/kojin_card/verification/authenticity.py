@@ -73,7 +73,15 @@ class CardJudge:
         It passes when at least one record was proved and nothing is against it. What the card has not got is a note,
         but a record that was to be proved and is not there is not proved: else a forged one would only have to be
         taken off.
+
+        Raises:
+            UsageError: a place that the specs do not have, or a record that nothing on a card speaks for.
         """
+        for where in evidence.free:
+            app, _, name = where.partition("/")
+            known = self.spec.applications.get(app)
+            if known is None or (name not in known.files and name not in known.objects):
+                raise UsageError("no such place in the specs", operation="check the card")
         parts = [self.record(one) for one in evidence.records]
         proved = [part.indication is Indication.TOTAL_PASSED for part in parts]
         opened = {one.application for one in evidence.records if one.files}
