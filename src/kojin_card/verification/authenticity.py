@@ -20,7 +20,7 @@ from kojin_card.pki.cv import CvCertificate, CvStore, key_in, verify_digests
 from kojin_card.pki.profile import Store
 from kojin_card.spec import EvidenceLevel, decode, load_card_spec
 from kojin_card.spec.codec import digest_input
-from kojin_card.verdict import NOTES, Check, CheckId, CheckState, Indication, TimeBasis, Verdict
+from kojin_card.verdict import NOTES, Check, CheckId, Indication, TimeBasis, Verdict
 from kojin_card.verification.consistency import consistency
 from kojin_card.verification.engine import ENGINE
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 _MANAGER = "card_manager"
 _UPPER, _LOWER = "upper_cv_certificate", "lower_cv_certificate"
 _CERTIFICATE = "cv_certificate"
-_PASSED = CheckState.PASSED
 
 
 @dataclass(frozen=True, slots=True)
