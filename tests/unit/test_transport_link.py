@@ -322,6 +322,14 @@ def test_one_place_turns_status_words_into_errors(sw: int, kind: type[CardError]
     assert left == {PinRejected: sw & 0x0F, PinBlocked: 0}.get(kind)
 
 
+@pytest.mark.parametrize("sw", [0x63C0, 0x63C2, 0x63CF])
+def test_a_counter_where_no_secret_was_sent_tells_of_no_wrong_pin(sw: int) -> None:
+    """Else a card (or a flipped bit) that answers so to a READ makes people type, or give up, a PIN that was right."""
+    with pytest.raises(CardError) as caught:
+        raise_for_sw("read jpki/token_information", sw)
+    assert type(caught.value) is UnexpectedAnswer
+
+
 def test_9000_is_no_error() -> None:
     raise_for_sw("do a thing", 0x9000)
 
