@@ -357,6 +357,20 @@ def test_what_is_absent_is_a_note() -> None:
     assert "absent" in verdict.notes
 
 
+@pytest.mark.parametrize("missing", ["the file", "the application"])
+def test_a_record_that_was_to_be_proved_and_is_not_there_is_no_note(missing: str) -> None:
+    """Whoever takes the forged face off a card whose other records are genuine gains nothing by it: 照合番号B was given
+    to have the face proved."""
+    state = without("card_face", "face")()
+    if missing == "the application":
+        state = replace(state, applications={n: a for n, a in state.applications.items() if n != "card_face"})
+    verdict = client(state).check_authenticity("simulator", pin=PIN, code_b=secret(made(), "code_b"))
+    assert verdict.indication is Indication.INDETERMINATE
+    assert verdict.reasons == ("record.absent",)
+    assert [part.subject for part in verdict.parts][:2] == ["input_support/basic_four", "card_face/face"]
+    assert client(state).check_authenticity("simulator", pin=PIN).indication is Indication.TOTAL_PASSED
+
+
 def test_a_phone_has_nothing_to_check() -> None:
     for persona in ("iphone", "android"):
         verdict = client(make_card(persona, now=NOW)).check_authenticity("simulator", pin=PIN)
@@ -458,6 +472,25 @@ def test_a_source_that_swaps_the_record_gains_nothing() -> None:
     assert connection.reads == 1
 
 
+def test_a_prover_takes_an_answer_to_the_challenge_that_it_gave_and_only_once() -> None:
+    state = made()
+    kept = evidence(state)  # somebody else's challenge, or one of yesterday
+    prover = client(state).prover("simulator")
+    with pytest.raises(VerdictError) as caught:
+        prover.require(kept)
+    assert caught.value.verdict.reasons == ("card_response.absent",)
+    prover.challenge()
+    with pytest.raises(VerdictError):
+        prover.require(kept)
+    card = client(state)
+    card.channel.verify("input_support", "pin", PIN)
+    octets = card.channel.read("input_support", "basic_four")
+    fresh = gather_record(card.channel, "input_support", "basic_four", octets, prover.challenge())
+    assert prover.require(fresh).indication is Indication.TOTAL_PASSED
+    with pytest.raises(VerdictError):
+        prover.require(fresh)
+
+
 # --- inputs -----------------------------------------------------------------------------------------------------------
 
 
@@ -475,6 +508,9 @@ def test_what_is_refused() -> None:
     for application, file in (("nonsense", "age"), ("card_face", "nonsense"), ("card_face", "unknown_0006")):
         with pytest.raises(UsageError):
             judge().record(RecordEvidence(application, file, {}))
+    for place in ("nonsense/expiry", "card_manager/nonsense", "card_manager", ""):
+        with pytest.raises(UsageError):
+            judge().card(CardEvidence(free={place: b"\x00"}))
     with pytest.raises(UsageError):
         ProofPlan.of(SPEC["jpki"], "auth_certificate")
 

@@ -279,6 +279,18 @@ def test_a_reader_that_is_named_is_the_one_that_is_watched(cli: Cli, monkeypatch
     assert (cli("watch", "--reader", "Sony", "--seconds", "0").exit, cli("watch", "--seconds", "0").exit) == (0, 0)
 
 
+def test_the_error_that_ends_a_series_is_one_line_of_it_too(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever reads line by line must not have to know that the last document is written otherwise."""
+    fake = Fake(PaSoRi=Reader(Other())).install(monkeypatch)
+    fake.fault = lambda name, number, _: 0x8010001E if name == "SCardGetStatusChange" and number > 1 else None
+    run = cli("watch", "--json")
+    assert run.exit == 11
+    lines = [json.loads(line) for line in run.out.splitlines()]
+    assert [one["schema"].split("/")[1] for one in lines] == ["watch", "watch", "error"]
+    fake.fault = lambda name, *_: 0x8010001D if name == "SCardEstablishContext" else None
+    assert json.loads(cli("watch", "--json").out)["error"]["code"] == "no_service"
+
+
 def test_watching_ends_with_130_when_it_is_interrupted(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = Fake(PaSoRi=Reader(Other())).install(monkeypatch)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import sys
 import threading
 import time
@@ -33,7 +34,7 @@ from kojin_card.errors import (
 )
 from kojin_card.secret import Secret
 from kojin_card.simulator import SoftCard
-from kojin_card.transport import finding, pcsc, pinpad, winscard
+from kojin_card.transport import bounded, finding, pcsc, pinpad, winscard
 from kojin_card.transport.base import Closable, Connection, Described, HasAtr, PinPad, Resettable, Transactional
 from kojin_card.transport.bounded import BoundedCalls, CallCancelled, CallFailed, CallTimedOut
 from kojin_card.transport.finding import Change, Event
@@ -198,6 +199,18 @@ def test_waiting_ends_when_a_card_comes(monkeypatch: pytest.MonkeyPatch) -> None
     with kojin_card.connect(wait=20, waiting=lambda: told.append("waiting")) as card:
         assert card.description == "New"
     assert told == ["waiting"]
+
+
+@pytest.mark.parametrize("call", ["SCardConnect", "SCardBeginTransaction", "SCardTransmit"])
+@pytest.mark.parametrize("code", [REMOVED, RESET, 0x80100016, 0x80100066])
+def test_a_card_that_is_just_being_laid_on_is_waited_for(one: Fake, call: str, code: int) -> None:
+    """Nothing was said to it yet, and on a contactless reader it comes and goes a few times before it lies."""
+    one.fault = lambda name, number, _: code if (name, number) == (call, 0) else None
+    kojin_card.connect(wait=20).close()
+    one.before.clear()
+    with pytest.raises((TransportError, NoCard)):
+        kojin_card.connect()
+    assert one.contexts == 0
 
 
 def test_waiting_ends_when_the_time_is_over_or_somebody_cancels(one: Fake) -> None:
@@ -792,3 +805,21 @@ def test_a_call_comes_back_or_is_given_up() -> None:
     calls.close()
     assert calls.call(len, "abcd", seconds=5) == 4, "and it can be taken up again"
     calls.close()
+
+
+def test_on_windows_no_wait_is_longer_than_ctrl_c_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There a signal does not interrupt a wait for a lock: it is seen when the wait is over."""
+    waits: list[float] = []
+
+    class Watched(queue.SimpleQueue[Any]):
+        def get(self, block: bool = True, timeout: float | None = None) -> Any:
+            waits.extend([] if timeout is None else [timeout])
+            return super().get(block, timeout)
+
+    monkeypatch.setattr(bounded, "SimpleQueue", Watched)
+    monkeypatch.setattr(sys, "platform", "win32")
+    calls = BoundedCalls()
+    assert calls.call(len, "abc", seconds=60) == 3
+    calls.close()
+    assert waits
+    assert max(waits) <= 0.1

@@ -170,6 +170,7 @@ def test_what_cannot_be_put_in_leaves_no_place_behind(
         ask(where, Request("insert", file=str(folder / "nothing.json")))
     with SoftCard.open(make("sapporo")), pytest.raises(CardFileBusy):
         ask(where, Request("insert", file=str(folder / "sapporo.json")))
+    assert "error" in json.loads(raw(where, b'{"command": "insert", "file": "/\\ud800"}\n'))  # no name of any file
     assert len(ask(where, Request("status"))["cards"]) == 1
 
 
@@ -328,6 +329,30 @@ def test_visitors_who_say_nothing_keep_neither_the_card_nor_others_waiting_for_l
     finally:
         for one in silent:
             one.close()
+
+
+def test_whoever_finds_many_waiting_waits_too(folder: Path) -> None:
+    """Cards that are busy are not cards that nobody serves."""
+    where = folder / "c.sock"
+    answers: list[dict[str, Any]] = []
+    with contextlib.ExitStack() as stack:
+        door = stack.enter_context(socket.socket(socket.AF_UNIX))
+        door.bind(str(where))
+        door.listen(1)
+        for _ in range(2):
+            stack.enter_context(socket.socket(socket.AF_UNIX)).connect(str(where))
+        visitor = threading.Thread(target=lambda: answers.append(ask(where, Request("status"))))
+        visitor.start()
+        visitor.join(0.3)
+        assert visitor.is_alive()
+        for _ in range(2):
+            door.accept()[0].close()
+        line, _ = door.accept()
+        with line:
+            line.recv(65536)
+            line.sendall(b'{"cards": []}\n')
+        visitor.join(20)
+    assert answers == [{"cards": []}]
 
 
 def test_a_defect_is_told_without_its_words(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

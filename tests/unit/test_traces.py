@@ -386,6 +386,14 @@ def test_declared_data_is_cut_as_the_answers_were(synthetic: Synthetic) -> None:
         assert replay.transmit(hexed("00B0820000")) == b"678\x62\x82"
 
 
+def test_what_is_read_again_later_is_a_run_of_its_own() -> None:
+    """Also when nothing that was masked came between: whoever declares a file once means each time it was read."""
+    again = READ + "> 00 A4 04 0C D392F000260100000001  # select jpki\n< 9000\n" + READ
+    found = trace(again)
+    assert [(run.turns, run.length) for run in found.runs()] == [((0,), 5), ((2,), 5)]
+    assert dict(Replay(found, {"read input_support/basic_four": b"12345"})._filled) == {0: b"12345", 2: b"12345"}
+
+
 def test_each_run_may_have_its_own() -> None:
     body = READ + SIGN + READ
     found = trace(body, declared_lines([("read input_support/basic_four", b"12345"), ("sign jpki/auth_key", b"abcd")]))

@@ -104,6 +104,18 @@ def test_an_answer_that_never_ends_is_a_failure() -> None:
     assert len(large.sent) < 300
 
 
+def test_a_piece_without_anything_in_it_ends_the_answer() -> None:
+    """Else a card that gives one byte for 512 GET RESPONSEs keeps a terminal busy for hours with one file."""
+    card = Answers("6101", "6101")
+    with pytest.raises(TransportError, match="does not end"):
+        Link(card).send(READ)
+    assert len(card.sent) == 2
+    card = Answers("AA6101", "6C01", "6101")
+    with pytest.raises(TransportError, match="does not end"):
+        Link(card).send(READ)
+    assert len(card.sent) == 3
+
+
 @pytest.mark.parametrize("raw", ["", "90", "00" * 65539])
 def test_what_is_no_answer_is_a_failure(raw: str) -> None:
     with pytest.raises(TransportError):
@@ -308,6 +320,14 @@ def test_one_place_turns_status_words_into_errors(sw: int, kind: type[CardError]
     assert caught.value.details["key"] == "jpki/auth_pin"
     left = getattr(caught.value, "tries_left", None)
     assert left == {PinRejected: sw & 0x0F, PinBlocked: 0}.get(kind)
+
+
+@pytest.mark.parametrize("sw", [0x63C0, 0x63C2, 0x63CF])
+def test_a_counter_where_no_secret_was_sent_tells_of_no_wrong_pin(sw: int) -> None:
+    """Else a card (or a flipped bit) that answers so to a READ makes people type, or give up, a PIN that was right."""
+    with pytest.raises(CardError) as caught:
+        raise_for_sw("read jpki/token_information", sw)
+    assert type(caught.value) is UnexpectedAnswer
 
 
 def test_9000_is_no_error() -> None:

@@ -148,9 +148,9 @@ def _section(key: str, kinds: list[type[KojinError]]) -> str:
 
 
 def becomes(sw: int) -> str:
-    """The error that a status word turns into, by the one place that decides it."""
+    """The error that a status word turns into, by the one place that decides it; a counter where a secret was sent."""
     try:
-        raise_for_sw("reference", sw)
+        raise_for_sw("reference", sw, key="the secret that was sent")
     except CardError as error:
         return f"[`{error.code}`](#{error.code}) {type(error).__name__}"
     return ""

@@ -121,8 +121,9 @@ def gather_card(
             try:
                 channel.verify(application, key, given[secret], look=look, reserve=reserve)
                 octets = channel.read(application, file)
-            except NotOnCard:
+            except NotOnCard:  # somebody may have taken it off: it was to be proved, and that is not done
                 absent.append(f"{application}/{file}")
+                records.append(RecordEvidence(application, file, {}))
                 continue
             records.append(gather_record(channel, application, file, octets, challenge()))
         for application, names in FREE.items():

@@ -73,13 +73,17 @@ class Console:
         lang: ``ja`` or ``en``.
         plain: one ``label: value`` per line, no colour.
         as_json: data as JSON.
+
+    Args:
+        series: what is written is one of a series of JSON documents, of which each is one line.
     """
 
-    def __init__(self, *, lang: str = "en", plain: bool = False, as_json: bool = False) -> None:
+    def __init__(self, *, lang: str = "en", plain: bool = False, as_json: bool = False, series: bool = False) -> None:
         self.lang = lang
         self.plain = plain
         self.as_json = as_json
         self._warned = False
+        self._series = series
         self._started: set[str] = set()
 
     # --- data
@@ -156,7 +160,7 @@ class Console:
         _put(stream, text)
 
     def _write_json(self, value: Mapping[str, Any]) -> None:
-        text = json.dumps(value, ensure_ascii=False, indent=2)
+        text = json.dumps(value, ensure_ascii=False, indent=None if self._series else 2)
         _put(sys.stdout, json_safe(text, sys.stdout.encoding or "utf-8") + "\n")
 
     def _warn_once(self) -> None:

@@ -28,11 +28,13 @@ class Settings:
     Attributes:
         lang: ``ja`` or ``en``; ``lang_chosen`` whether ``--lang`` said so.
         json: also when the command line could not be understood.
+        series: the command answers with a series of JSON documents, one a line, and so does an error that ends it.
     """
 
     lang: str = "en"
     lang_chosen: bool = False
     json: bool = False
+    series: bool = False
     plain: bool = False
     verbose: bool = False
     unproven: bool = False

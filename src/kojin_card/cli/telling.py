@@ -118,7 +118,7 @@ def _remedy(error: KojinError, lang: str) -> str:
 
 def report(error: BaseException, settings: Settings) -> Exit:
     """Say what went wrong, as JSON on stdout or in words on stderr; the exit code."""
-    console = Console(lang=settings.lang, plain=settings.plain, as_json=settings.json)
+    console = Console(lang=settings.lang, plain=settings.plain, as_json=settings.json, series=settings.series)
     told = problem(error, settings)
     try:
         if isinstance(error, MissingCommand) and error.ctx is not None and not settings.json:

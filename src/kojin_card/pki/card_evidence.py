@@ -52,7 +52,7 @@ class CardEvidence:
     """A whole card, as far as it was read.
 
     Attributes:
-        records: the records that a secret opened.
+        records: the records that a secret was given for; one that is not on the card has no files.
         free: what it tells anyone, by ``application/file`` or ``application/object``: CV certificates, municipality...
         absent: what this card has not got, by the same names; an application by its own.
     """

@@ -34,7 +34,7 @@ _MAX_REQUEST, _MAX_ANSWER = 1 << 16, 1 << 20
 _MAX_NAME, _MAX_ITEMS, _MAX_PATH = 256, 64, 4096
 _VISITORS = 4
 _VISIT_SECONDS = 2.0
-_ANSWER_SECONDS = 10.0
+_ANSWER_SECONDS, _PAUSE = 10.0, 0.02
 _MAX_SOCKETS = 64
 _SUN_PATH = 107
 _CREDENTIALS = struct.Struct("3i")
@@ -338,7 +338,7 @@ def ask(path: Path, request: Request) -> dict[str, Any]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
         line.settimeout(_ANSWER_SECONDS)
         try:
-            line.connect(str(path))
+            _reach(line, path)
         except (OSError, ValueError):
             raise NotServed("nobody serves software cards there", operation=_OPERATION, file=path.name) from None
         if _caller(line) != os.geteuid():
@@ -351,6 +351,22 @@ def ask(path: Path, request: Request) -> dict[str, Any]:
     if "error" in answer:
         raise _error(answer["error"])
     return answer
+
+
+def _reach(line: socket.socket, path: Path) -> None:
+    """Connect; where many are waiting already, wait for a while to be one of them.
+
+    Raises:
+        TransportError: for too long. OSError, ValueError: nobody is there.
+    """
+    deadline = time.monotonic() + _ANSWER_SECONDS
+    while True:
+        try:
+            return line.connect(str(path))
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise TransportError("the running software cards do not answer", operation=_OPERATION) from None
+        time.sleep(_PAUSE)
 
 
 def sockets(folder: Path) -> list[Path]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from kojin_card.errors import CardRemoved, KojinError, UsageError, VpcdUnreachable
+from kojin_card.errors import CardRemoved, UsageError, VpcdUnreachable
 from kojin_card.simulator.control import MOST_NUMBERS, ControlSocket, Request
 from kojin_card.simulator.settings import changed, knob_values
 from kojin_card.simulator.softcard import SoftCard
@@ -226,7 +226,7 @@ class Server:
         place = empty[0] if empty else self._new_place()
         try:
             self._insert(place, Path(os.path.realpath(request.file)), request.atr)
-        except KojinError:
+        except Exception:
             if not empty:
                 self.places.remove(place)
             raise

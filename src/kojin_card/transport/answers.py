@@ -21,18 +21,18 @@ def raise_for_sw(operation: str, sw: int, **details: Detail) -> None:
 
     Args:
         operation: what was being done, in the words of the specs (``"read input_support/basic_four"``).
-        details: harmless values for the words of the error.
+        details: harmless values for the words of the error; ``key`` where a secret was sent, and only there.
 
     Raises:
-        PinRejected: 63Cx with tries left. PinBlocked: 63C0, 6983, 6984.
+        PinRejected: 63Cx with tries left, to a secret. PinBlocked: 63C0 to a secret, 6983, 6984.
         AccessDenied: 6982. NotOnCard: 6A82, 6A83, 6A88.
         UnexpectedAnswer: any other word.
     """
     if sw == SW.OK:
         return
-    left = tries_left(sw)
+    left = tries_left(sw) if "key" in details else None
     if left:
         raise PinRejected(operation=operation, sw=sw, tries_left=left, **details)
-    if left == 0:  # only a secret that was sent is answered here: it was wrong, and took the last try
+    if left == 0:  # it was wrong, and took the last try
         raise PinBlocked("", operation=operation, sw=sw, tries_left=0, **details)
     raise _KINDS.get(sw, UnexpectedAnswer)("", operation=operation, sw=sw, **details)

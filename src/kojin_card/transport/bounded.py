@@ -6,6 +6,7 @@ nothing interrupts it there. Here the caller waits instead, and a signal or a fl
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from queue import Empty, SimpleQueue
@@ -53,10 +54,11 @@ class BoundedCalls:
         box: SimpleQueue[tuple[bool, Any]] = SimpleQueue()
         self._jobs.put((function, arguments, box))
         deadline = time.monotonic() + seconds
+        whole = cancel is None and sys.platform != "win32"  # there Ctrl-C does not end a wait for a lock
         while True:
             left = max(0.0, deadline - time.monotonic())
             try:
-                went_well, outcome = box.get(timeout=left if cancel is None else min(left, _LOOK_EVERY))
+                went_well, outcome = box.get(timeout=left if whole else min(left, _LOOK_EVERY))
             except Empty:
                 if cancel is not None and cancel.is_set():
                     raise CallCancelled from None

@@ -49,7 +49,7 @@ def open_card(
 
     Args:
         reader: its reader's name, or a part of it that no other reader's name has (or none with a card).
-        wait: seconds to wait for a reader and a card, when there is none.
+        wait: seconds to wait for a reader and a card, when there is none that can be spoken with.
         cancel: ends the waiting.
         waiting: called once, when there is nothing yet.
 
@@ -65,9 +65,9 @@ def open_card(
             seen = service.readers()
             try:
                 return _the_one(service, _named(seen, reader), reader, known)
-            except (NoReader, NoCard):
+            except (NoReader, NoCard, TransportError) as bad:  # a card that is being laid on comes and goes
                 left = deadline - time.monotonic()
-                if left <= 0:
+                if left <= 0 or isinstance(bad, CardBusy):
                     raise
             if waiting is not None:
                 waiting()

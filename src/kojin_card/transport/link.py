@@ -232,9 +232,10 @@ class Link:
                 answer = self._once(request, CommandApdu(0x00, _GET_RESPONSE, 0x00, 0x00, le=le), extended=False)
             pieces.append(answer.data)
             total += len(answer.data)
-            if total > MAX_ANSWER_BYTES:
+            more = answer.sw >> 8 == _MORE_DATA
+            if total > MAX_ANSWER_BYTES or (more and not answer.data):
                 break
-            if answer.sw >> 8 != _MORE_DATA:
+            if not more:
                 return ResponseApdu(b"".join(pieces), answer.sw)
         raise self._fail(request.operation, "the answer does not end")
 

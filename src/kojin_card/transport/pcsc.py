@@ -390,9 +390,9 @@ class PcscConnection:
             return
         self._held = False
         leave = self._service.scard.SCARD_LEAVE_CARD
-        if sys.platform == "win32":
-            self._reconnect("share the card again", exclusive=False)
-        with contextlib.suppress(TransportError):
+        with contextlib.suppress(TransportError):  # what went wrong before is what people must hear of
+            if sys.platform == "win32":
+                self._reconnect("share the card again", exclusive=False)
             self._code("SCardEndTransaction", "share the card again", leave, seconds=CLOSE_SECONDS)
 
     def _reconnect(self, operation: str, *, exclusive: bool, reset: bool = False) -> int:

@@ -122,10 +122,11 @@ class Trace:
 
     def runs(self) -> tuple[Run, ...]:
         """Where data is masked, in order."""
-        hidden = [(number, turn) for number, turn in enumerate(self.turns) if turn.answer is None]
         found = []
-        for operation, group in groupby(hidden, lambda one: one[1].operation):
-            places = list(group)
+        for operation, group in groupby(enumerate(self.turns), lambda one: one[1].operation):
+            places = [(number, turn) for number, turn in group if turn.answer is None]
+            if not places:
+                continue
             found.append(Run(operation, tuple(number for number, _ in places), sum(turn.length for _, turn in places)))
         return tuple(found)
 

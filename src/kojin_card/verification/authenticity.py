@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from secrets import token_bytes
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ from kojin_card.pki.cv import CvCertificate, CvStore, key_in, verify_digests
 from kojin_card.pki.profile import Store
 from kojin_card.spec import EvidenceLevel, decode, load_card_spec
 from kojin_card.spec.codec import digest_input
-from kojin_card.verdict import NOTES, Check, CheckId, CheckState, Indication, TimeBasis, Verdict
+from kojin_card.verdict import NOTES, Check, CheckId, Indication, TimeBasis, Verdict
 from kojin_card.verification.consistency import consistency
 from kojin_card.verification.engine import ENGINE
 
@@ -34,12 +34,14 @@ if TYPE_CHECKING:
 _MANAGER = "card_manager"
 _UPPER, _LOWER = "upper_cv_certificate", "lower_cv_certificate"
 _CERTIFICATE = "cv_certificate"
-_PASSED = CheckState.PASSED
 
 
 @dataclass(frozen=True, slots=True)
 class CardJudge:
     """Judges records and cards by one store of CA keys.
+
+    That a challenge was fresh, and that it was his own, only he knows who gave it: whoever judges what another machine
+    read makes the challenges himself, takes each back once, and compares before he asks for a verdict.
 
     Attributes:
         store: whose card-verifiable certificates are believed.
@@ -67,11 +69,21 @@ class CardJudge:
     def card(self, evidence: CardEvidence) -> Verdict:
         """Everything that was read of a card: each record, each certificate, and whether they agree.
 
-        It passes when at least one record was proved and nothing is against it. What the card has not got is a note.
+        It passes when at least one record was proved and nothing is against it. What the card has not got is a note,
+        but a record that was to be proved and is not there is not proved: else a forged one would only have to be
+        taken off.
+
+        Raises:
+            UsageError: a place that the specs do not have, or a record that nothing on a card speaks for.
         """
+        for where in evidence.free:
+            app, _, name = where.partition("/")
+            known = self.spec.applications.get(app)
+            if known is None or (name not in known.files and name not in known.objects):
+                raise UsageError("no such place in the specs", operation="check the card")
         parts = [self.record(one) for one in evidence.records]
         proved = [part.indication is Indication.TOTAL_PASSED for part in parts]
-        opened = {one.application for one in evidence.records}
+        opened = {one.application for one in evidence.records if one.files}
         parts += [
             self._verdict(where, [self._certificate(self.spec[name], evidence.free[where])[0]])
             for name in self.spec.applications
@@ -127,10 +139,13 @@ class CardJudge:
         plan = ProofPlan.of(application, evidence.file)
         required = {CheckId.CV_CERTIFICATE, CheckId.RECORD, CheckId.CARD_KEY, CheckId.CARD_RESPONSE}
         required |= {CheckId.RECORD_DIGEST} if plan.digest is not None else set()
-        first, certificate = self._certificate(application, evidence.files.get(plan.certificate))
-        checks = [first]
-        if certificate is not None:
-            checks += self._under(certificate.key, application, plan, evidence)
+        if plan.file in evidence.files:
+            first, certificate = self._certificate(application, evidence.files.get(plan.certificate))
+            checks = [first]
+            if certificate is not None:
+                checks += self._under(certificate.key, application, plan, evidence)
+        else:
+            checks = [Check.failed("record.absent")]
         checks += [Check.not_checked(one) for one in CheckId if one in required - {check.id for check in checks}]
         notes = self._always()
         if plan.key.file != plan.record.file:
@@ -267,17 +282,23 @@ class RecordProver:
         self.judge = CardJudge.of(trust, now=clock(), spec=spec)
         self.verdict: Verdict | None = None
         self._random = random
+        self._asked: bytes | None = None
 
     def challenge(self) -> bytes:
-        """See :class:`~kojin_card.pki.card_evidence.Prover`."""
-        return self._random(CHALLENGE_BYTES)
+        """See :class:`~kojin_card.pki.card_evidence.Prover`; the one before it is not waited for any more."""
+        self._asked = self._random(CHALLENGE_BYTES)
+        return self._asked
 
     def require(self, evidence: RecordEvidence) -> Verdict:
-        """The verdict, when it passed.
+        """The verdict, when it passed. An answer to another challenge than the last one that was given, or a second
+        one to it, counts as none.
 
         Raises:
             NotGenuine: it did not.
         """
+        asked, self._asked = self._asked, None
+        if evidence.challenge != asked:
+            evidence = replace(evidence, answer=None)
         self.verdict = verdict = self.judge.record(evidence)
         if verdict.indication is not Indication.TOTAL_PASSED:
             raise NotGenuine(verdict)

@@ -70,6 +70,7 @@ def watch(session: Session, seconds: int | None, count: int | None) -> None:
     """Events until the time is over, the count reached, or a signal comes."""
     from kojin_card.transport.finding import watch as events
 
+    session.settings.series = True
     wanted = (session.settings.reader or "").casefold()  # one that is not there now may be plugged in later
     for event in islice((one for one in events(seconds=seconds) if wanted in one.reader.casefold()), count):
         now = session.now()
