@@ -279,6 +279,16 @@ def test_a_reader_that_is_named_is_the_one_that_is_watched(cli: Cli, monkeypatch
     assert (cli("watch", "--reader", "Sony", "--seconds", "0").exit, cli("watch", "--seconds", "0").exit) == (0, 0)
 
 
+def test_a_reader_that_is_not_there_is_told_with_those_that_are(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    Fake(PaSoRi=Reader(Other())).install(monkeypatch)
+    run = cli("info", "--reader", "Sony")
+    assert run.exit == 3
+    assert "There is no reader called “Sony”. There is: PaSoRi" in run.err
+    run = cli("watch", "--reader", "", "--seconds", "0")  # what an unset shell variable gives
+    assert run.exit == 2
+    assert "empty" in run.err
+
+
 def test_the_error_that_ends_a_series_is_one_line_of_it_too(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever reads line by line must not have to know that the last document is written otherwise."""
     fake = Fake(PaSoRi=Reader(Other())).install(monkeypatch)

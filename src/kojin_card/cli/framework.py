@@ -16,6 +16,7 @@ import click
 from kojin_card import messages
 from kojin_card.cli.console import Console, can_show
 from kojin_card.cli.render import width, wrap
+from kojin_card.errors import UsageError
 
 if TYPE_CHECKING:
     from kojin_card.cli.explain import PlanSource
@@ -107,6 +108,8 @@ def _store(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     if value is None or value is False or ctx.resilient_parsing:
         return
     name = str(param.name).removeprefix("global_")
+    if name == "reader" and not value.strip():  # an unset shell variable would otherwise mean any reader
+        raise UsageError("the name of the reader is empty", operation="--reader")
     settings = settings_of(ctx)
     setattr(settings, name, value)
     if name == "lang":

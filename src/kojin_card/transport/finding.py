@@ -90,7 +90,8 @@ def _named(seen: Sequence[ReaderState], name: str | None) -> Sequence[ReaderStat
         found = [one for one in seen if one.name == name]
         found = found or [one for one in seen if name and name.casefold() in one.name.casefold()]
     if not found:
-        raise NoReader(operation=_OPERATION, **({} if name is None else {"reader": name}))
+        there = {"present": ", ".join(one.name for one in seen)} if seen else {}
+        raise NoReader(operation=_OPERATION, **({} if name is None else {"reader": name, **there}))
     return found
 
 
