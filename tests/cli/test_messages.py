@@ -80,7 +80,7 @@ def test_every_error_has_words_and_a_remedy(kind: type[errors.KojinError], lang:
 )
 def test_a_wrong_pin_says_what_is_left(left: int, words: str) -> None:
     with pytest.raises(errors.PinRejected if left else errors.PinBlocked) as refused:
-        raise_for_sw("verify", 0x63C0 | left, name_ja="利用者証明用暗証番号", name_en="PIN")
+        raise_for_sw("verify", 0x63C0 | left, key="auth_pin", name_ja="利用者証明用暗証番号", name_en="PIN")
     wrong = refused.value
     assert words in wrong.words("ja")
     assert wrong.words("ja").startswith("利用者証明用暗証番号が違います")
