@@ -36,6 +36,7 @@ _LOCK = ".lock"
 _TYPES = {names.UNIT: b"\x06\x03\x55\x04\x0b", names.COMMON_NAME: b"\x06\x03\x55\x04\x03"}
 _UNIT, _SUFFIX = "CRL Distribution Points", " CRLDP"
 _KEPT = re.compile(r"([0-9a-f]{16}-[0-9a-f]{16})-([0-9a-f]{64})\.crl")
+_DIGEST, _DIGEST_DIGITS, _CHUNK = re.compile(rb"[0-9a-fA-F]{64}"), 64, 1 << 20
 _ADD = "add a revocation list"
 _STRANGER = "no CA of this trust store signed it"
 
@@ -251,6 +252,15 @@ def signer(crl: Crl, store: TrustStore) -> TrustAnchor | None:
     return next((anchor for anchor in store.anchors if crl.signed_by(anchor)), None)
 
 
+def issued(data: bytes) -> datetime:
+    """thisUpdate of a list (DER or PEM), whoever signed it.
+
+    Raises:
+        InputError, DecodeError: it is none.
+    """
+    return Crl.parse(to_der(data, PEM_LABEL, limit=MAX_CRL_BYTES), unscoped=True).this_update
+
+
 # --- showing ----------------------------------------------------------------------------------------------------------
 
 
@@ -388,6 +398,29 @@ def prune_lists(folder: Path, cited: Collection[str], *, dry_run: bool = False) 
                     raise InputError("the file cannot be removed", file=path.name) from bad
                 removed.append(path.name)
     return Pruned(tuple(removed), octets, tuple(spared), tuple(current))
+
+
+def cited_in(path: Path) -> frozenset[str]:
+    """Every SHA-256 that a file mentions, or any file in a folder and below it; whatever format verdicts are kept in.
+
+    Raises:
+        InputError: one of them cannot be read, or mentions are nowhere: that is not where verdicts are kept.
+    """
+    found: set[str] = set()
+    try:
+        files = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
+        for file in files:
+            with file.open("rb") as stream:
+                rest = b""
+                while piece := stream.read(_CHUNK):
+                    rest += piece
+                    found.update(match.decode("ascii").lower() for match in _DIGEST.findall(rest))
+                    rest = rest[-_DIGEST_DIGITS:]
+    except OSError as bad:
+        raise InputError("the file cannot be read", file=path.name) from bad
+    if not found:
+        raise InputError("no verdict is kept there", operation="prune revocation lists", file=path.name)
+    return frozenset(found)
 
 
 def _is_needed(indexes: IndexCache, path: Path, sha256: str) -> bool:

@@ -21,6 +21,8 @@ from kojin_card.pki.crl_keeping import (
     CrlListing,
     Pruned,
     add_crl,
+    cited_in,
+    issued,
     list_crls,
     prune_lists,
     stem,
@@ -51,6 +53,8 @@ __all__ = [
     "CrlMemory",
     "Pruned",
     "add_crl",
+    "cited_in",
+    "issued",
     "list_crls",
     "prune_lists",
 ]
