@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -157,6 +158,16 @@ def test_an_index_that_others_may_write_is_not_believed(tmp_path: Path) -> None:
     assert judge(tmp_path).reasons == ("revocation.unusable",)
     index_of(tmp_path).chmod(0o644)
     judge(tmp_path).require()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_no_index(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    add(tmp_path, crl())
+    path = index_of(tmp_path)
+    path.unlink()
+    make(path)
+    assert judge(tmp_path).reasons == ("revocation.unusable",)
+    assert list_crls(tmp_path, store(), now=NOW)[0].problem == "the index of this municipality is damaged"
 
 
 def test_an_index_that_was_deleted_is_made_again_of_the_lists_that_are_kept(tmp_path: Path) -> None:
@@ -440,12 +451,15 @@ def test_superseded_lists_go_unless_a_verdict_cites_them(tmp_path: Path) -> None
     (kept / "verdict.json").write_text(
         f'{{"evidence": {{"revocation_source": "{first.evidence["revocation_source"]}"}}}}'
     )
+    (folder / "index" / ".half.part").write_bytes(b"by somebody who was killed")
     before = sorted((folder / "lists").iterdir())
     plan = prune_lists(folder, cited_in(kept.parent), dry_run=True)
     assert (len(plan.removed), len(plan.cited), len(plan.current)) == (1, 1, 2)
     assert sorted((folder / "lists").iterdir()) == before
+    assert (folder / "index" / ".half.part").exists()
     assert prune_lists(folder, cited_in(kept / "verdict.json")) == plan
     assert {path.name for path in (folder / "lists").iterdir()} == {*plan.cited, *plan.current}
+    assert [path.suffix for path in (folder / "index").glob(".h*")] == []
     assert prune_lists(folder, ()).removed == plan.cited
     assert judge(folder).reasons == ("revocation.revoked",)  # what it said stays
     assert prune_lists(tmp_path / "none", ()).removed == ()

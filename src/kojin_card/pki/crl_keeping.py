@@ -9,9 +9,8 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, replace
+from datetime import UTC
 from typing import TYPE_CHECKING
-
-from cryptography import x509
 
 from kojin_card.errors import DecodeError, InputError
 from kojin_card.pki import der, names
@@ -112,6 +111,8 @@ class Assertion:
         return (prefecture, city) if plain and prefecture.strip() and city.strip() else None
 
     def _parsed(self, anchor: TrustAnchor) -> tuple[str, str] | None:
+        from cryptography import x509  # slow to import, and seldom needed
+
         try:
             told = names.attributes(x509.Name.from_rfc4514_string(self.scope).public_bytes())
         except (ValueError, DecodeError):
@@ -131,7 +132,7 @@ class Assertion:
         Raises:
             InputError: no name, a control character, or longer than an index takes.
         """
-        text = f"{self.by.strip()}, {now:%Y-%m-%dT%H:%M:%SZ}"
+        text = f"{self.by.strip()}, {now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
         if not self.by.strip() or not text.isprintable() or len(text) > MAX_TEXT:
             raise InputError("not the name of whoever asserts it", operation=_ADD)
         return text
@@ -368,7 +369,8 @@ class Pruned:
 def prune_lists(folder: Path, cited: Collection[str], *, dry_run: bool = False) -> Pruned:
     """Remove lists that a newer one superseded, unless their SHA-256 (hexadecimal) is among ``cited``.
 
-    What they said stays in the index; only the lists themselves, as evidence, go.
+    What they said stays in the index; only the lists themselves, as evidence, go. So does what was half written when
+    its writer was killed.
 
     Raises:
         InputError: a file cannot be removed, or the folder not be written.
@@ -397,6 +399,9 @@ def prune_lists(folder: Path, cited: Collection[str], *, dry_run: bool = False) 
                 except OSError as bad:
                     raise InputError("the file cannot be removed", file=path.name) from bad
                 removed.append(path.name)
+        if not dry_run:  # whoever writes holds the lock: these are nobody's
+            for path in (*(folder / LISTS).glob(".*.part"), *(folder / INDEXES).glob(".*.part")):
+                path.unlink(missing_ok=True)
     return Pruned(tuple(removed), octets, tuple(spared), tuple(current))
 
 

@@ -186,7 +186,8 @@ class CrlFolder(CrlFile):
                 entry = index.find(found.certificate.serial)
                 if entry is not None:
                     found.revoked.append((index.list_at(entry.said_by), entry))
-                found.silent(index.answering(found.certificate, found.at, found.now, self.max_age), index.newest)
+                usable = index.answering(found.certificate, found.at, found.now, self.max_age)
+                found.silent(usable, usable or index.newest)
         except IndexDamaged:
             found.damaged = True
         super()._look(found, scope, issuer)
