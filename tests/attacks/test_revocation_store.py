@@ -21,7 +21,7 @@ from kojin_card.pki.crl_index import CrlIndex, IndexCache
 from kojin_card.pki.crl_store import Assertion, CrlFolder, CrlListing, add_crl, cited_in, list_crls, prune_lists
 from kojin_card.pki.path import check_revocation
 from kojin_card.pki.profile import Purpose, Store
-from kojin_card.pki.revocation import RevocationAnswer, RevocationStatus
+from kojin_card.pki.revocation import RevocationAnswer, RevocationStatus, Unknown
 from kojin_card.pki.trust import TrustStore
 from kojin_card.simulator.testpki import RevokedEntry
 from kojin_card.verdict import CheckId, Indication, SubIndication, Verdict
@@ -150,6 +150,24 @@ def test_an_index_that_is_not_what_it_should_be_is_never_good(tmp_path: Path, da
     ]
     with pytest.raises(InputError, match="damaged"):
         add(tmp_path, crl(at=NOW - HOUR))
+
+
+def test_no_byte_of_the_file_can_change_unseen(tmp_path: Path) -> None:
+    """Also of the file that a source has open and has found good before."""
+    add(tmp_path, crl([HELD]))
+    path, source = index_of(tmp_path), CrlFolder(tmp_path)
+    good = path.read_bytes()
+    anchor = next(one for one in store().anchors if one.name == "sim-signca02")
+    leaf = Certificate.parse(forge.certificate())
+    for place in range(len(good)):
+        assert source.status(leaf, anchor, NOW, now=NOW).status is RevocationStatus.REVOKED
+        with path.open("r+b") as stream:
+            stream.seek(place)
+            stream.write(bytes((good[place] ^ 0x55,)))
+        os.utime(path, ns=(place, place))
+        assert source.status(leaf, anchor, NOW, now=NOW).why is Unknown.UNUSABLE
+        path.write_bytes(good)
+        os.utime(path, ns=(place, -place - 1))
 
 
 def test_an_index_that_others_may_write_is_not_believed(tmp_path: Path) -> None:
