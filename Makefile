@@ -44,6 +44,7 @@ reference: .venv/.dev ## docs/reference, written anew from applets_spec, transcr
 bench: .venv/.dev ## ratios against a reference of the same run; what each job asks of a card, here and over pcscd
 	@$(PY) tests/bench/run.py
 	@$(PY) tests/bench/jobs.py
+	@$(PY) tests/bench/revocation.py
 
 constraints: .venv/.dev ## renew constraints.txt from what pip resolves today
 	@$(PY) tools/renew_constraints.py

@@ -152,6 +152,7 @@ REASONS: Mapping[str, Consequence] = {
     "revocation.no_source": Consequence(_I, _S.TRY_LATER),
     "revocation.no_list": Consequence(_I, _S.TRY_LATER),
     "revocation.stale": Consequence(_I, _S.TRY_LATER),
+    "revocation.grace": Consequence(_I, _S.TRY_LATER),
     "revocation.unusable": Consequence(_I, _S.TRY_LATER),
     "time.asserted": Consequence(_I, _S.NO_POE),
     "time.contradicted": Consequence(_I, _S.SIG_CONSTRAINTS_FAILURE),

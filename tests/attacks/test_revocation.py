@@ -207,8 +207,10 @@ def test_add_then_status_then_verify(tmp_path: Path) -> None:
     assert (added.municipality, added.entries, added.fresh) == ("Tokyo-to / Kiyose-shi", 1, True)
     assert list_crls(path, store(), now=NOW) == (added,)
     assert not list_crls(path, store(), now=NOW + 30 * HOUR)[0].fresh
-    (file,) = path.iterdir()
-    assert file.stat().st_mode & 0o777 == 0o600
+    files = {file.suffix: file for file in path.rglob("*") if file.is_file()}
+    assert set(files) == {".crl", ".idx", ""}
+    assert {file.stat().st_mode & 0o777 for file in files.values()} == {0o600}
+    assert files[".crl"].read_bytes() == crl([entry()])
     assert verifier(CrlFolder(path)).verify_cms(Cms().build()).reasons == ("revocation.revoked",)
 
 
@@ -217,7 +219,8 @@ def test_a_newer_list_takes_the_place_of_the_older(tmp_path: Path) -> None:
     add_crl(tmp_path, crl(), store(), now=NOW)
     add_crl(tmp_path, crl(), store(), now=NOW)
     add_crl(tmp_path, crl(city=OTHER_CITY), store(), now=NOW)
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.glob("index/*.idx"))) == len(list_crls(tmp_path, store(), now=NOW)) == 2
+    assert len(list(tmp_path.glob("lists/*.crl"))) == 3  # the older one is evidence
     with pytest.raises(InputError, match="not newer"):
         add_crl(tmp_path, crl(at=NOW - 5 * HOUR), store(), now=NOW)
     with pytest.raises(InputError, match="contradict"):

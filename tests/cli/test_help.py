@@ -47,6 +47,7 @@ CONTRACT = {
     "trust.add",
     "revocation.add",
     "revocation.status",
+    "revocation.prune",
     "simulator.new",
     "simulator.show",
     "simulator.set",
@@ -66,7 +67,7 @@ GLOBAL = {
     "--trace",
     "--unproven",
 }
-JUDGING = {"--trust", "--revocation", "--at", "--received-at"}
+JUDGING = {"--trust", "--revocation", "--at", "--received-at", "--grace"}
 
 
 def commands(

@@ -127,6 +127,8 @@ def judged_by(document: VerdictDocument, folder: Path) -> Sequence[str]:
         words += ["--certificate", str(folder / "certificate.der")]
     if document.lists is not None:
         words += ["--revocation", str(folder / "lists")]
+    if document.grace is not None:
+        words += ["--grace", f"{document.grace.total_seconds() / 3600:.0f}h"]
     for option, moment in (("--at", document.at), ("--received-at", document.received_at)):
         if moment is not None:
             words += [option, moment.strftime("%Y-%m-%dT%H:%M:%SZ")]

@@ -26,6 +26,8 @@ _VERSIONS = {
     "info": "1.1",
     "licence": "1.1",
     "pin-status": "1.2",
+    "revocation": "1.1",
+    "revocation-added": "1.1",
 }
 #: the versions of what ``--json`` prints; a field added: minor, a field removed or changed: major
 JSON_SCHEMAS: Mapping[str, str] = {
@@ -55,6 +57,7 @@ JSON_SCHEMAS: Mapping[str, str] = {
         "trust-added",
         "revocation",
         "revocation-added",
+        "revocation-pruned",
         "card-file",
         "card-file-made",
         "card-file-set",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,20 @@ class Moment(click.ParamType):  # type: ignore[type-arg]  # generic only since c
         return moment
 
 
+class Duration(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.2
+    """A length of time in minutes, hours or days: ``90m``, ``24h``, ``2d``."""
+
+    name = "DURATION"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        count, unit = value[:-1], {"m": "minutes", "h": "hours", "d": "days"}.get(value[-1:])
+        if unit is None or not (count.isascii() and count.isdigit() and len(count) <= 5):
+            self.fail("a length of time is a number with m, h or d: 24h", param, ctx)
+        return timedelta(**{unit: int(count)})
+
+
 def store_option() -> click.Parameter:
     """``--trust``."""
     return option(
@@ -61,6 +75,7 @@ def judging_options(*, disclose: bool = True) -> tuple[click.Parameter, ...]:
         *folder_options(),
         option("--at", metavar="TIME", type=Moment(), help="at"),
         option("--received-at", metavar="TIME", type=Moment(), help="received_at"),
+        option("--grace", metavar="DURATION", type=Duration(), help="grace"),
         *((option("--disclose", is_flag=True, help="disclose"),) if disclose else ()),
     )
 
@@ -74,6 +89,7 @@ class Judging:
     revocation: Path | None
     at: datetime | None
     received_at: datetime | None
+    grace: timedelta | None = None
     disclose: bool = False
 
     @classmethod
@@ -83,7 +99,7 @@ class Judging:
         Raises:
             UsageError: both times were given.
         """
-        names = ("trust", "trust_folder", "revocation", "at", "received_at", "disclose")
+        names = ("trust", "trust_folder", "revocation", "at", "received_at", "grace", "disclose")
         chosen = cls(**{name: options.pop(name) for name in names if name in options})
         if chosen.at is not None and chosen.received_at is not None:
             raise UsageError("--at and --received-at exclude each other", operation="verify")
@@ -101,7 +117,8 @@ class Judging:
         """
         from kojin_card.verification import Verifier
 
-        return Verifier(trust_store(self.trust, self.trust_folder), revocation_source(self.revocation), session.now)
+        source = revocation_source(self.revocation)
+        return Verifier(trust_store(self.trust, self.trust_folder), source, session.now, self.grace)
 
 
 def trust_store(store: str, folder: Path | None) -> TrustStore:

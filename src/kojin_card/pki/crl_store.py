@@ -1,21 +1,38 @@
-"""Revocation lists on disk: one file, or a folder of them with one list for each CA key and municipality."""
+"""Revocation lists as sources: one file, a folder with an index for each CA key and municipality, bytes in memory."""
 
 from __future__ import annotations
 
-import hashlib
+import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kojin_card.errors import DecodeError, InputError
-from kojin_card.pki import names
-from kojin_card.pki.files import read_bounded, to_der, write_private
+from kojin_card.pki.crl_index import IndexCache, IndexDamaged
+from kojin_card.pki.crl_keeping import (
+    INDEX_SUFFIX,
+    INDEXES,
+    LIST_SUFFIX,
+    MAX_FILES,
+    PEM_LABEL,
+    Assertion,
+    CrlListing,
+    Pruned,
+    add_crl,
+    cited_in,
+    issued,
+    list_crls,
+    prune_lists,
+    stem,
+)
+from kojin_card.pki.files import read_bounded, to_der
 from kojin_card.pki.revocation import (
     MAX_AGE,
     MAX_CRL_BYTES,
     Crl,
+    ListFacts,
     RevocationAnswer,
     RevocationStatus,
     RevokedEntry,
@@ -26,12 +43,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from kojin_card.pki.certificate import Certificate
-    from kojin_card.pki.profile import Purpose
-    from kojin_card.pki.trust import TrustAnchor, TrustStore
+    from kojin_card.pki.trust import TrustAnchor
 
-MAX_FILES = 20_000  # about 1900 municipalities and wards, two purposes, a few generations
-_PEM_LABEL = "X509 CRL"
-_SUFFIX = " CRLDP"
+__all__ = [
+    "Assertion",
+    "CrlFile",
+    "CrlFolder",
+    "CrlListing",
+    "CrlMemory",
+    "Pruned",
+    "add_crl",
+    "cited_in",
+    "issued",
+    "list_crls",
+    "prune_lists",
+]
 
 
 @dataclass(slots=True)
@@ -64,60 +90,36 @@ class CrlFile:
 
     def status(self, certificate: Certificate, issuer: TrustAnchor, at: datetime, *, now: datetime) -> RevocationAnswer:
         """See :meth:`~kojin_card.pki.revocation.RevocationSource.status`."""
-        with self._lock:
-            return self._status(certificate, issuer, at, now)
-
-    def _status(self, certificate: Certificate, issuer: TrustAnchor, at: datetime, now: datetime) -> RevocationAnswer:
         if certificate.crl_scope is None:
             return RevocationAnswer.unknown(Unknown.NO_LIST, "the certificate names no list")
-        found = unusable = 0
-        usable: list[Crl] = []
-        revoked: list[tuple[Crl, RevokedEntry]] = []
-        stale: Crl | None = None
+        found = _Found(certificate, at, now, self.max_age)
         try:
-            paths = self._paths()
+            self._look(found, certificate.crl_scope, issuer)
         except OSError:
             return RevocationAnswer.unknown(Unknown.UNUSABLE, "the folder cannot be read")
-        for path in paths:
-            loaded = self._load(path)
-            if loaded is None or loaded.crl is None:
-                unusable += 1
-                continue
-            crl = loaded.crl
-            found += 1
-            if crl.scope != certificate.crl_scope or crl.issuer != issuer.subject or _of_other_key(crl, issuer):
-                continue
-            if not self._verify(loaded, crl, issuer) or loaded.entries is None:
-                unusable += loaded.issuer is None  # a list of another generation is no fault
-                continue
-            entry = loaded.entries.get(certificate.serial)
-            if entry is not None:  # counts however old the list is: JPKI takes no revocation back (jpki.md §3)
-                revoked.append((crl, entry))
-            if crl.answers(certificate, at, now, self.max_age):
-                usable.append(crl)
-            else:
-                stale = crl if stale is None or crl.this_update > stale.this_update else stale
-        effective = [pair for pair in revoked if at >= now or pair[1].effective <= at]
-        if effective:
-            return _revoked(effective)
-        if usable:
-            newest = max(usable, key=lambda item: item.this_update)
-            detail = "revoked after the time asked about" if revoked else None
-            return _answer(RevocationStatus.GOOD, newest, detail=detail)
-        if stale is not None:
-            why = "not valid yet" if stale.this_update > now else "past its nextUpdate, or too old"
-            return RevocationAnswer(
-                RevocationStatus.UNKNOWN,
-                Unknown.STALE,
-                source=stale.sha256,
-                number=stale.number,
-                this_update=stale.this_update,
-                next_update=stale.next_update,
-                detail=why,
-            )
-        if unusable:
-            return RevocationAnswer.unknown(Unknown.UNUSABLE, f"{unusable} unusable, {found} for others")
-        return RevocationAnswer.unknown(Unknown.NO_LIST, f"{found} for others")
+        return found.answer()
+
+    def _look(self, found: _Found, scope: bytes, issuer: TrustAnchor) -> None:
+        """Note what every list here says.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        paths = self._paths()
+        with self._lock:
+            for path in paths:
+                loaded = self._load(path)
+                if loaded is None or loaded.crl is None:
+                    found.unusable += 1
+                    continue
+                crl = loaded.crl
+                found.lists += 1
+                if crl.scope != scope or crl.issuer != issuer.subject or _of_other_key(crl, issuer):
+                    continue
+                if not self._verify(loaded, crl, issuer) or loaded.entries is None:
+                    found.unusable += loaded.issuer is None  # a list of another generation is no fault
+                    continue
+                found.note(crl, loaded.entries.get(found.certificate.serial))
 
     def _load(self, path: Path) -> _Loaded | None:
         try:
@@ -126,7 +128,7 @@ class CrlFile:
             known = self._loaded.get(path)
             if known is not None and known.stamp == stamp:
                 return known
-            data = to_der(read_bounded(path, MAX_CRL_BYTES), _PEM_LABEL, limit=MAX_CRL_BYTES)
+            data = to_der(read_bounded(path, MAX_CRL_BYTES), PEM_LABEL, limit=MAX_CRL_BYTES)
         except (OSError, InputError):
             return None
         return self._keep(path, stamp, data)
@@ -162,13 +164,40 @@ def _of_other_key(crl: Crl, issuer: TrustAnchor) -> bool:
 
 
 class CrlFolder(CrlFile):
-    """A :class:`~kojin_card.pki.revocation.RevocationSource` of a folder: every ``*.crl`` in it, filled by
-    :func:`add_crl`. Lists that do not fit a certificate (another CA key, another municipality) are not used for it."""
+    """A :class:`~kojin_card.pki.revocation.RevocationSource` of a folder that :func:`add_crl` fills. Thread-safe.
+
+    For a certificate one index is looked at, found by its name, however many there are; a new one is noticed when it
+    has taken the place of the old. Loose ``*.crl`` beside the indexes count too, each with its signature verified; all
+    of them are looked at for every certificate. An index that is damaged makes the answer unknown: nobody can say what
+    it knew. Lists that do not fit a certificate (another CA key, another municipality) are not used for it.
+    """
+
+    def __init__(self, path: Path, *, max_age: timedelta = MAX_AGE) -> None:
+        super().__init__(path, max_age=max_age)
+        self._indexes = IndexCache()
+
+    def _look(self, found: _Found, scope: bytes, issuer: TrustAnchor) -> None:
+        path = self.path / INDEXES / f"{stem(issuer.key_id, scope)}{INDEX_SUFFIX}"
+        try:
+            index = self._indexes.get(path)
+            if index is not None:
+                if not index.is_of(issuer, scope):
+                    raise IndexDamaged("an index of another CA key or municipality")
+                entry = index.find(found.certificate.serial)
+                if entry is not None:
+                    found.revoked.append((index.list_at(entry.said_by), entry))
+                usable = index.answering(found.certificate, found.at, found.now, self.max_age)
+                found.silent(usable, usable or index.newest)
+        except IndexDamaged:
+            found.damaged = True
+        super()._look(found, scope, issuer)
 
     def _paths(self) -> list[Path]:
-        if not self.path.is_dir():
+        try:
+            with os.scandir(self.path) as items:
+                paths = sorted(Path(item.path) for item in items if item.name.endswith(LIST_SUFFIX))
+        except (FileNotFoundError, NotADirectoryError):
             return []
-        paths = sorted(self.path.glob("*.crl"))
         if len(paths) > MAX_FILES:
             raise OSError("too many files")
         return paths
@@ -189,16 +218,63 @@ class CrlMemory(CrlFile):
         return self._loaded[path]
 
 
-def _revoked(found: list[tuple[Crl, RevokedEntry]]) -> RevocationAnswer:
-    """By the newest list that says so; the earliest time that any of them names counts."""
-    crl, entry = max(found, key=lambda pair: pair[0].this_update)
-    effective = min(pair[1].effective for pair in found)
-    return _answer(RevocationStatus.REVOKED, crl, revoked_at=effective, reason=entry.reason)
+class _Found:
+    """What the lists that fit one certificate say of it at one time."""
+
+    def __init__(self, certificate: Certificate, at: datetime, now: datetime, max_age: timedelta) -> None:
+        self.certificate, self.at, self.now, self._max_age = certificate, at, now, max_age
+        self.revoked: list[tuple[ListFacts, RevokedEntry]] = []
+        self.damaged = False
+        self.unusable = self.lists = 0
+        self._usable: ListFacts | None = None
+        self._stale: ListFacts | None = None
+
+    def note(self, crl: ListFacts, entry: RevokedEntry | None) -> None:
+        """One list, and what it says."""
+        if entry is not None:
+            self.revoked.append((crl, entry))
+        fits = crl.answers(self.certificate, self.at, self.now, self._max_age)
+        self.silent(crl if fits else None, crl)
+
+    def silent(self, usable: ListFacts | None, newest: ListFacts) -> None:
+        """Whose silence would count; with none, the newest list that there is."""
+        if usable is None:
+            self._stale = _newer(self._stale, newest)
+        else:
+            self._usable = _newer(self._usable, usable)
+
+    def answer(self) -> RevocationAnswer:
+        """Revoked before anything, then damage, then silence."""
+        # counts however old the list is: JPKI takes no revocation back (jpki.md §3)
+        effective = [pair for pair in self.revoked if self.at >= self.now or pair[1].effective <= self.at]
+        if effective:
+            by, entry = max(effective, key=lambda pair: pair[0].this_update)
+            since = min(pair[1].effective for pair in effective)
+            return _answer(RevocationStatus.REVOKED, by, revoked_at=since, reason=entry.reason)
+        if self.damaged:
+            return RevocationAnswer.unknown(Unknown.UNUSABLE, "the index of this municipality is damaged")
+        if self._usable is not None:
+            if not self.revoked:
+                return _answer(RevocationStatus.GOOD, self._usable)
+            later = min((pair[1] for pair in self.revoked), key=lambda entry: entry.effective)
+            detail = "revoked after the time asked about"
+            good = _answer(RevocationStatus.GOOD, self._usable, reason=later.reason, detail=detail)
+            return replace(good, revoked_later_at=later.effective)
+        if self._stale is not None:
+            why = "not valid yet" if self._stale.this_update > self.now else "past its nextUpdate, or too old"
+            return replace(_answer(RevocationStatus.UNKNOWN, self._stale, detail=why), why=Unknown.STALE)
+        if self.unusable:
+            return RevocationAnswer.unknown(Unknown.UNUSABLE, f"{self.unusable} unusable, {self.lists} for others")
+        return RevocationAnswer.unknown(Unknown.NO_LIST, f"{self.lists} for others")
+
+
+def _newer(one: ListFacts | None, other: ListFacts) -> ListFacts:
+    return other if one is None or other.this_update > one.this_update else one
 
 
 def _answer(
     status: RevocationStatus,
-    crl: Crl,
+    by: ListFacts,
     *,
     revoked_at: datetime | None = None,
     reason: str | None = None,
@@ -208,141 +284,10 @@ def _answer(
         status,
         revoked_at=revoked_at,
         reason=reason,
-        source=crl.sha256,
-        number=crl.number,
-        this_update=crl.this_update,
-        next_update=crl.next_update,
+        source=by.sha256,
+        number=by.number,
+        this_update=by.this_update,
+        next_update=by.next_update,
         detail=detail,
+        asserted_by=by.asserted_by,
     )
-
-
-# --- keeping a folder -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class CrlListing:
-    """One file of a folder, for ``revocation status``.
-
-    Attributes:
-        anchor, purpose, generation: the CA whose key signed it; None when it is of no CA of the store.
-        municipality: from the list's scope, e.g. ``Tokyo-to / Kiyose-shi`` (text from a file: escape it when shown).
-        entries: how many certificates it lists.
-        fresh: usable now.
-        problem: why it is unusable, whatever its age.
-    """
-
-    file: str
-    sha256: str
-    anchor: str | None = None
-    purpose: Purpose | None = None
-    generation: int | None = None
-    municipality: str | None = None
-    number: int | None = None
-    entries: int | None = None
-    this_update: datetime | None = None
-    next_update: datetime | None = None
-    fresh: bool = False
-    problem: str | None = None
-
-
-def add_crl(folder: Path, data: bytes, store: TrustStore, *, now: datetime) -> CrlListing:
-    """Check a list against the store's CAs and put it into ``folder`` in place of the older one of its municipality.
-
-    Args:
-        data: the list, DER or one PEM block.
-
-    Raises:
-        InputError: not a usable list, not signed by a CA of the store, out of date, from the future, or older than
-            the one that is there; the folder cannot be written.
-    """
-    operation = "add a revocation list"
-    try:
-        encoded = to_der(data, _PEM_LABEL, limit=MAX_CRL_BYTES)
-        crl = Crl.parse(encoded)
-    except DecodeError as bad:
-        raise InputError(bad.message, operation=operation) from bad
-    anchor = _signer(crl, store)
-    if anchor is None:
-        raise InputError("no CA of this trust store signed it", operation=operation, store=str(store.store))
-    try:
-        entries = crl.entries()
-    except DecodeError as bad:
-        raise InputError(bad.message, operation=operation) from bad
-    if not crl.this_update <= now < crl.next_update:
-        raise InputError("not valid now (thisUpdate, nextUpdate)", operation=operation)
-    path = folder / f"{anchor.key_id.hex()[:16]}-{hashlib.sha256(crl.scope).hexdigest()[:16]}.crl"
-    present = _present(path)
-    if present is not None and present.signed_by(anchor) and present.sha256 != crl.sha256:
-        later, higher = crl.this_update > present.this_update, crl.number > present.number
-        if not later and not higher:
-            raise InputError("not newer than the list that is there", operation=operation)
-        if later != higher:
-            raise InputError("its number and its date contradict the list that is there", operation=operation)
-    write_private(path, encoded)
-    return _listing(path.name, crl, anchor, len(entries), now, MAX_AGE)
-
-
-def _present(path: Path) -> Crl | None:
-    try:
-        return Crl.parse(read_bounded(path, MAX_CRL_BYTES)) if path.exists() else None
-    except (DecodeError, InputError):
-        return None
-
-
-def _signer(crl: Crl, store: TrustStore) -> TrustAnchor | None:
-    return next((anchor for anchor in store.anchors if crl.signed_by(anchor)), None)
-
-
-def list_crls(
-    folder: Path, store: TrustStore, *, now: datetime, max_age: timedelta = MAX_AGE
-) -> tuple[CrlListing, ...]:
-    """What is in a folder, file by file in order of name; empty when there is no such folder.
-
-    Raises:
-        InputError: too many files.
-    """
-    out: list[CrlListing] = []
-    paths = sorted(folder.glob("*.crl")) if folder.is_dir() else []
-    if len(paths) > MAX_FILES:
-        raise InputError("too many files", operation="list revocation lists")
-    for path in paths:
-        try:
-            data = to_der(read_bounded(path, MAX_CRL_BYTES), _PEM_LABEL, limit=MAX_CRL_BYTES)
-        except InputError as bad:
-            out.append(CrlListing(path.name, "", problem=bad.message))
-            continue
-        try:
-            crl = Crl.parse(data)
-            anchor = _signer(crl, store)
-            entries = None if anchor is None else len(crl.entries())
-        except DecodeError as bad:
-            out.append(CrlListing(path.name, hashlib.sha256(data).hexdigest(), problem=bad.message))
-            continue
-        out.append(_listing(path.name, crl, anchor, entries, now, max_age))
-    return tuple(out)
-
-
-def _listing(
-    file: str, crl: Crl, anchor: TrustAnchor | None, entries: int | None, now: datetime, max_age: timedelta
-) -> CrlListing:
-    return CrlListing(
-        file=file,
-        sha256=crl.sha256,
-        anchor=None if anchor is None else anchor.name,
-        purpose=None if anchor is None else anchor.purpose,
-        generation=None if anchor is None else anchor.generation,
-        municipality=municipality(crl.scope),
-        number=crl.number,
-        entries=entries,
-        this_update=crl.this_update,
-        next_update=crl.next_update,
-        fresh=anchor is not None and crl.fresh(now, max_age),
-        problem=None if anchor is not None else "no CA of this trust store signed it",
-    )
-
-
-def municipality(scope: bytes) -> str:
-    """Prefecture and municipality of a list's scope, as the name writes them (jpki.md §1.3)."""
-    units, common = names.values(scope, names.UNIT), names.values(scope, names.COMMON_NAME)
-    city = (common[-1] if common else "").removesuffix(_SUFFIX)
-    return " / ".join(part for part in (units[-1] if units else "", city) if part)

@@ -6,10 +6,15 @@ import base64
 import contextlib
 import os
 import stat
+import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kojin_card.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _BLANKS = b" \t\r\n\x0b\x0c"
 #: the most that a PEM block may hold, unless the caller says less
@@ -83,3 +88,29 @@ def to_der(data: bytes, label: str, *, limit: int = MAX_PEM_BYTES) -> bytes:
     if len(decoded) > limit:
         raise InputError("a PEM block that is too large")
     return decoded
+
+
+@contextlib.contextmanager
+def exclusively(path: Path) -> Iterator[None]:
+    """Hold the lock file at ``path`` (made when it is not there), waiting for whoever holds it.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+    except OSError as bad:
+        raise InputError("the file cannot be written", file=path.name) from bad
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(handle, msvcrt.LK_LOCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

@@ -27,7 +27,7 @@ from kojin_card.pki.revocation import RevocationStatus
 from kojin_card.verdict import Check, CheckId
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from kojin_card.pki.certificate import Certificate
     from kojin_card.pki.profile import CertificateProfile, Store
@@ -155,8 +155,22 @@ def check_validity(
     return Check.passed(CheckId.VALIDITY)
 
 
-def check_revocation(answer: RevocationAnswer | None, *, signed_after: datetime | None = None) -> Check:
-    """What a source's answer means; None = there is no source, and then nothing is said to be good."""
+def check_revocation(
+    answer: RevocationAnswer | None,
+    *,
+    signed_after: datetime | None = None,
+    proof: datetime | None = None,
+    grace: timedelta | None = None,
+) -> Check:
+    """What a source's answer means; None = there is no source, and then nothing is said to be good.
+
+    Args:
+        signed_after: a time that is proven to lie before the signature.
+        proof: a time by which the signature is proven to have existed (a time stamp's, or that of receipt). Whoever
+            answered before it could not know of a revocation that was asked for just before the signature.
+        grace: how long after ``proof`` the answer must have been made to count as good (EN 319 102-1 §5.2.5: revocation
+            freshness).
+    """
     if answer is None:
         return Check.not_checked(CheckId.REVOCATION, "revocation.no_source")
     evidence = {"method": answer.method}
@@ -166,11 +180,23 @@ def check_revocation(answer: RevocationAnswer | None, *, signed_after: datetime 
         "this_update": _iso(answer.this_update),
         "next_update": _iso(answer.next_update),
         "revoked_at": _iso(answer.revoked_at),
+        "revoked_later_at": _iso(answer.revoked_later_at),
         "revocation_reason": answer.reason,
+        "asserted_by": answer.asserted_by,
         "detail": answer.detail,
     }
     evidence.update({key: value for key, value in optional.items() if value is not None})
+    if answer.asserted_by is not None and answer.method == "crl":
+        evidence["scope"] = "asserted"
+    if proof is not None and answer.this_update is not None and answer.this_update < proof:
+        evidence["list_before_proof"] = "true"
     if answer.status is RevocationStatus.GOOD:
+        if grace is None:
+            return Check.passed(CheckId.REVOCATION, **evidence)
+        evidence["grace_seconds"] = str(int(grace.total_seconds()))
+        made = answer.this_update
+        if made is None or proof is None or made - proof < grace:
+            return Check.failed("revocation.grace", **evidence)
         return Check.passed(CheckId.REVOCATION, **evidence)
     if answer.status is RevocationStatus.REVOKED:
         before = signed_after is not None and answer.revoked_at is not None and answer.revoked_at <= signed_after

@@ -19,7 +19,7 @@ from kojin_card.pki.certificate import full_name, read_authority_key, read_exten
 from kojin_card.pki.profile import load_profiles
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from kojin_card.pki.certificate import AuthorityKey, Certificate
     from kojin_card.pki.trust import TrustAnchor
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 MAX_CRL_BYTES = 64 * 1024 * 1024
 MAX_AGE = timedelta(hours=24)
 MAX_NUMBER_BYTES = 20
+MAX_SPELLINGS = 4096
+TWICE = "a serial number that stands twice"
 
 _NUMBER, _DELTA, _IDP, _AKI = "2.5.29.20", "2.5.29.27", "2.5.29.28", "2.5.29.35"
 _REASON, _INVALIDITY = "2.5.29.21", "2.5.29.24"
@@ -78,6 +80,8 @@ class RevocationAnswer:
         method: how it was found out (``crl``).
         source: identifies what was asked: SHA-256 of the list.
         detail: a word more for people, harmless.
+        revoked_later_at: of a good answer about the past: since when it is revoked all the same (``reason`` says why).
+        asserted_by: who vouches for what no signature says (that a list is this municipality's); shown in the verdict.
     """
 
     status: RevocationStatus
@@ -90,6 +94,8 @@ class RevocationAnswer:
     this_update: datetime | None = None
     next_update: datetime | None = None
     detail: str | None = None
+    revoked_later_at: datetime | None = None
+    asserted_by: str | None = None
 
     def is_sound(self) -> bool:
         """Whether every field is what it should be; a source of the caller's may be mistaken about that."""
@@ -97,11 +103,14 @@ class RevocationAnswer:
             isinstance(self.status, RevocationStatus)
             and isinstance(self.why, Unknown if self.status is RevocationStatus.UNKNOWN else type(None))
             and isinstance(self.method, str)
-            and all(text is None or isinstance(text, str) for text in (self.reason, self.source, self.detail))
+            and all(
+                text is None or isinstance(text, str)
+                for text in (self.reason, self.source, self.detail, self.asserted_by)
+            )
             and (self.number is None or (type(self.number) is int and _possible_number(self.number)))
             and all(
                 moment is None or (isinstance(moment, datetime) and moment.utcoffset() is not None)
-                for moment in (self.revoked_at, self.this_update, self.next_update)
+                for moment in (self.revoked_at, self.this_update, self.next_update, self.revoked_later_at)
             )
         )
 
@@ -134,29 +143,56 @@ class RevokedEntry:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Crl:
-    """A certificate revocation list whose frame was read strictly. Nothing of it is proven before :meth:`signed_by`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListFacts:
+    """What is known of one list besides its lines.
 
     Attributes:
-        scope: the municipality: the directoryName of the critical issuingDistributionPoint, as an encoded Name.
+        asserted_by: who said whose it is, when the list itself does not.
     """
 
     sha256: str
+    number: int
+    this_update: datetime
+    next_update: datetime
+    asserted_by: str | None = None
+
+    def fresh(self, at: datetime, max_age: timedelta = MAX_AGE) -> bool:
+        """thisUpdate <= at < nextUpdate, and not older than ``max_age``."""
+        return self.this_update <= at < self.next_update and at - self.this_update <= max_age
+
+    def answers(self, certificate: Certificate, at: datetime, now: datetime, max_age: timedelta = MAX_AGE) -> bool:
+        """Whether this list can tell the status at ``at``: fresh then, or issued since, before the certificate ended.
+
+        A later list tells more, for it has the date of each revocation; but lists drop certificates that have expired.
+        """
+        later = at < self.this_update <= min(now, certificate.not_after)
+        return later or self.fresh(at, max_age)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crl(ListFacts):
+    """A certificate revocation list whose frame was read strictly. Nothing of it is proven before :meth:`signed_by`.
+
+    Attributes:
+        scope: the municipality: the directoryName of the critical issuingDistributionPoint, as an encoded Name; empty
+            when there is none and that was allowed.
+    """
+
     tbs: bytes = field(repr=False)
     signature_algorithm: str
     signature: bytes = field(repr=False)
     issuer: bytes = field(repr=False)
     authority_key: AuthorityKey | None = field(repr=False)
-    number: int
-    this_update: datetime
-    next_update: datetime
     scope: bytes = field(repr=False)
     revoked: bytes = field(repr=False)
 
     @classmethod
-    def parse(cls, data: bytes) -> Crl:
+    def parse(cls, data: bytes, *, unscoped: bool = False) -> Crl:
         """Read a list's frame; its entries are read by :meth:`entries`, after the signature.
+
+        Args:
+            unscoped: take a list without issuingDistributionPoint too; whoever does must know whose it is.
 
         Raises:
             DerError: not one strict DER CertificateList of version 2; a delta list; without nextUpdate, a cRLNumber of
@@ -189,7 +225,7 @@ class Crl:
         if _NUMBER not in by_oid or next_update <= this_update:
             raise der.DerError("a revocation list without a number, or that ends before it begins")
         scope = by_oid.get(_IDP)
-        if scope is None or not scope.critical:
+        if not unscoped if scope is None else not scope.critical:
             raise der.DerError("a revocation list that does not say whose it is (no critical issuingDistributionPoint)")
         number = der.integer(der.single(by_oid[_NUMBER].value))
         if not _possible_number(number):
@@ -206,7 +242,7 @@ class Crl:
             number=number,
             this_update=this_update,
             next_update=next_update,
-            scope=_scope(scope.value),
+            scope=b"" if scope is None else _scope(scope.value),
             revoked=b"" if revoked is None else revoked.value,
         )
 
@@ -218,36 +254,40 @@ class Crl:
         made = verify_named(anchor.key, anchor.spki, self.signature_algorithm, self.signature, self.tbs)
         return made is Outcome.VALID
 
-    def entries(self) -> dict[int, RevokedEntry]:
-        """All lines by serial number. Call it once the signature was verified: this is where the time goes.
+    def lines(self) -> Iterator[tuple[int, datetime, int]]:
+        """Each line as serial number, effective date (see :class:`RevokedEntry`) and number of its reason.
+
+        Call it once the signature was verified: this is where the time goes. Lines repeat few dates and reasons, so
+        each spelling is read once.
 
         Raises:
-            DerError: a malformed line, a serial twice, or an unknown critical entry extension.
+            DerError: a malformed line, a serial number that no certificate can have, an unknown critical extension.
+        """
+        data, at = self.revoked, 0
+        known: dict[bytes, tuple[datetime, int]] = {}
+        while at < len(data):
+            item, at = der.read(data, at)
+            serial, start, end = _serial(item)
+            rest = item.value[start:end]
+            told = known.get(rest)
+            if told is None:
+                told = _date_and_reason(rest)
+                if len(known) < MAX_SPELLINGS:
+                    known[rest] = told
+            yield serial, *told
+
+    def entries(self) -> dict[int, RevokedEntry]:
+        """All lines by serial number.
+
+        Raises:
+            DerError: as :meth:`lines`; a serial twice.
         """
         out: dict[int, RevokedEntry] = {}
-        at = 0
-        while at < len(self.revoked):
-            item, at = der.read(self.revoked, at)
-            fields = der.Fields(item)
-            serial, when = der.integer(fields.next(der.INTEGER)), der.time(fields.next())
-            extensions = fields.optional(der.SEQUENCE)
-            fields.done()
+        for serial, effective, reason in self.lines():
             if serial in out:
-                raise der.DerError("a serial number that stands twice")
-            out[serial] = RevokedEntry(when, REASON_NAMES[0]) if extensions is None else _entry(when, extensions)
+                raise der.DerError(TWICE)
+            out[serial] = RevokedEntry(effective, REASON_NAMES[reason])
         return out
-
-    def fresh(self, at: datetime, max_age: timedelta = MAX_AGE) -> bool:
-        """thisUpdate <= at < nextUpdate, and not older than ``max_age``."""
-        return self.this_update <= at < self.next_update and at - self.this_update <= max_age
-
-    def answers(self, certificate: Certificate, at: datetime, now: datetime, max_age: timedelta = MAX_AGE) -> bool:
-        """Whether this list can tell the status at ``at``: fresh then, or issued since, before the certificate ended.
-
-        A later list tells more, for it has the date of each revocation; but lists drop certificates that have expired.
-        """
-        later = at < self.this_update <= min(now, certificate.not_after)
-        return later or self.fresh(at, max_age)
 
 
 def _accepted_algorithms() -> set[str]:
@@ -255,19 +295,34 @@ def _accepted_algorithms() -> set[str]:
     return {profile.signature_algorithm for profile in load_profiles().profiles}
 
 
-def _entry(when: datetime, extensions: der.Element) -> RevokedEntry:
-    reason, effective = REASON_NAMES[0], when
-    for extension in read_extensions(extensions):
+def _serial(item: der.Element) -> tuple[int, int, int]:
+    """The serial number of a line, and where the rest of the line begins and ends."""
+    value = item.value
+    if item.tag != der.SEQUENCE or len(value) < 3 or value[0] != der.INTEGER or not 0 < value[1] <= MAX_NUMBER_BYTES:
+        raise der.DerError("a list entry without a possible serial number")
+    end = 2 + value[1]
+    if value[2] & 0x80 or end > len(value) or (value[1] > 1 and value[2] == 0 and not value[3] & 0x80):
+        raise der.DerError("a list entry without a possible serial number")
+    return int.from_bytes(value[2:end], "big"), end, len(value)
+
+
+def _date_and_reason(rest: bytes) -> tuple[datetime, int]:
+    """What stands after the serial number in a line: revocationDate, crlEntryExtensions."""
+    when, at = der.read(rest)
+    effective, reason = der.time(when), 0
+    if at == len(rest):
+        return effective, reason
+    for extension in read_extensions(der.single(rest[at:], der.SEQUENCE)):
         if extension.oid == _REASON:
             code = der.single(extension.value, _ENUMERATED).value
             if len(code) != 1 or code[0] not in REASON_NAMES:
                 raise der.DerError("a revocation reason that a full list does not have")
-            reason = REASON_NAMES[code[0]]
+            reason = code[0]
         elif extension.oid == _INVALIDITY:
             effective = min(effective, der.time(der.single(extension.value, der.GENERALIZED_TIME)))
         elif extension.critical:
             raise der.DerError("a list entry with an unknown critical extension")
-    return RevokedEntry(effective, reason)
+    return effective, reason
 
 
 def _scope(value: bytes) -> bytes:

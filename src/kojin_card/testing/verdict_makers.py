@@ -259,6 +259,12 @@ MAKERS: Mapping[str, Callable[[Maker], Fields]] = {
         "lists": {name: data for name, data in m.lists().items() if f"-{forge.CITY}." not in name},
     },
     "revocation.stale": lambda m: {"data": m.cms(), "lists": m.lists(at=m.now - 3 * DAY)},
+    "revocation.grace": lambda m: {
+        "data": m.cms(),
+        "lists": m.lists(at=m.now - 1.5 * DAY),
+        "received_at": m.now - DAY,
+        "grace": timedelta(hours=1),
+    },
     "revocation.unusable": lambda m: {"data": m.cms(), "lists": {"damaged.crl": b"\x30\x03abc"}},
     "time.asserted": lambda m: {"data": m.cms(), "at": m.now - DAY},
     "time.contradicted": _data(

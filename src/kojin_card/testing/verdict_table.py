@@ -126,6 +126,7 @@ CASES: Mapping[str, VerdictCase] = {
         ("revocation.no_source", "cms", "judged without any revocation source"),
         ("revocation.no_list", "cms", "judged without the list of the municipality"),
         ("revocation.stale", "cms", "judged with lists of three days ago"),
+        ("revocation.grace", "cms", "received yesterday, judged with a list of the day before"),
         ("revocation.unusable", "cms", "judged with a damaged list"),
         ("time.asserted", "cms", "judged for yesterday, without proof"),
         ("time.contradicted", "cms", "signed tomorrow, as it says itself"),

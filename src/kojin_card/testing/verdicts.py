@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -42,6 +42,7 @@ class VerdictDocument:
         store: the trust store to judge with.
         lists: revocation lists to judge with, by names for their files; None: there is no source at all.
         at, received_at: a time of judgement that is given.
+        grace: how long after that a list must have been issued.
         challenge: for a proof, what was given out; None: nothing was.
         answered: the challenge was answered before.
         audience, asked: for a proof, who judges, and the purpose asked for.
@@ -57,6 +58,7 @@ class VerdictDocument:
     lists: Mapping[str, bytes] | None = field(default=None, repr=False)
     at: datetime | None = None
     received_at: datetime | None = None
+    grace: timedelta | None = None
     challenge: Challenge | None = field(default=None, repr=False)
     answered: bool = False
     audience: str = AUDIENCE
@@ -95,7 +97,7 @@ class VerdictDocument:
     def verifier(self) -> Verifier:
         """A verifier with the store, the lists and the clock that the document wants."""
         source = None if self.lists is None else CrlMemory(self.lists.values())
-        return Verifier.for_store(self.store, source, now=lambda: self.now)
+        return Verifier.for_store(self.store, source, now=lambda: self.now, grace=self.grace)
 
     def challenges(self) -> MemoryChallengeStore:
         """A store of challenges in the state that the document wants; a new one each time, for judging uses it up."""

@@ -104,6 +104,11 @@ class Moment:
             raise UsageError("a time in the future cannot be judged", operation="verify")
         return cls(wanted, TimeBasis.ASSERTED if at is not None else TimeBasis.RECEIVED, now)
 
+    @property
+    def proof(self) -> datetime | None:
+        """The time by which what is judged is proven, or declared, to have existed; None when nothing says so."""
+        return None if self.basis in (TimeBasis.NOW, TimeBasis.ASSERTED) else self.at
+
     def contradicted(self, claimed: datetime, not_before: datetime | None) -> Check | None:
         """The TIME check that failed because the signature itself says another time; None when it does not.
 
@@ -160,6 +165,7 @@ class Task:
     revocation: RevocationSource | None
     moment: Moment
     disclose: bool = False
+    grace: timedelta | None = None
 
     # --- the certificate ----------------------------------------------------------------------------------------------
 
@@ -198,7 +204,7 @@ class Task:
             path.check_key_usage(certificate, profile),
             path.check_policy(certificate, profile, self.trust.store),
             path.check_validity(certificate, anchor, self.moment.at, signed_after=signed_after),
-            path.check_revocation(answer, signed_after=signed_after),
+            path.check_revocation(answer, signed_after=signed_after, proof=self.moment.proof, grace=self.grace),
         ]
         if answer is not None and answer.source is not None:
             evidence["revocation_source"] = f"{answer.method}:{answer.source}"

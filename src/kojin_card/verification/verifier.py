@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kojin_card.errors import DecodeError, InputError
+from kojin_card.errors import DecodeError, InputError, UsageError
 from kojin_card.pki.certificate import MAX_CERTIFICATE_BYTES, Certificate
 from kojin_card.pki.files import to_der
 from kojin_card.pki.path import find_issuer
@@ -53,22 +53,37 @@ class Verifier:
     A signingTime that was signed and lies after the time of judgement, or before the certificate, contradicts it
     (``time.contradicted``).
 
+    Raises:
+        UsageError: a negative grace.
+
     Attributes:
         trust: the anchors of one store.
         revocation: whom to ask if a certificate is revoked; with None no verdict can pass.
         now: the clock.
+        grace: how long after the proof of existence (``received_at``) a revocation list must have been issued to count,
+            so that a revocation that was asked for just before the signature had time to be published. Without such a
+            proof nothing passes then. None: a list that was fresh at the time of judgement is enough.
     """
 
     trust: TrustStore
     revocation: RevocationSource | None = None
     now: Callable[[], datetime] = field(default=utc_now, repr=False)
+    grace: timedelta | None = None
+
+    def __post_init__(self) -> None:
+        if self.grace is not None and self.grace < timedelta():
+            raise UsageError("grace is not negative", operation="verify")
 
     @classmethod
     def production(
-        cls, revocation: RevocationSource | None = None, *, now: Callable[[], datetime] = utc_now
+        cls,
+        revocation: RevocationSource | None = None,
+        *,
+        now: Callable[[], datetime] = utc_now,
+        grace: timedelta | None = None,
     ) -> Verifier:
         """A verifier of real cards: the six published CAs of JPKI."""
-        return cls.for_store(Store.PRODUCTION, revocation, now=now)
+        return cls.for_store(Store.PRODUCTION, revocation, now=now, grace=grace)
 
     @classmethod
     def for_store(
@@ -79,6 +94,7 @@ class Verifier:
         extra_anchors: Iterable[TrustAnchor] = (),
         folder: Path | None = None,
         now: Callable[[], datetime] = utc_now,
+        grace: timedelta | None = None,
     ) -> Verifier:
         """A verifier of the store of that name.
 
@@ -90,10 +106,10 @@ class Verifier:
             TrustError: no such store, an anchor of another store, or one whose key another store knows.
             SpecError: a malformed anchor file.
         """
-        return cls(TrustStore.load(store, folder=folder, extra_anchors=extra_anchors), revocation, now)
+        return cls(TrustStore.load(store, folder=folder, extra_anchors=extra_anchors), revocation, now, grace)
 
     def _task(self, at: datetime | None, received_at: datetime | None, disclose: bool) -> Task:
-        return Task(self.trust, self.revocation, Moment.of(self.now, at, received_at), disclose)
+        return Task(self.trust, self.revocation, Moment.of(self.now, at, received_at), disclose, self.grace)
 
     def verify_cms(
         self,
