@@ -25,8 +25,8 @@ from kojin_card.pki.revocation import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from kojin_card.pki.certificate import Certificate
     from kojin_card.pki.profile import Purpose
+    from kojin_card.pki.revocation import Revocable
     from kojin_card.pki.trust import TrustAnchor, TrustStore
 
 MAX_FILES = 20_000  # about 1900 municipalities and wards, two purposes, a few generations
@@ -62,12 +62,12 @@ class CrlFile:
     def _paths(self) -> list[Path]:
         return [self.path] if self.path.is_file() else []
 
-    def status(self, certificate: Certificate, issuer: TrustAnchor, at: datetime, *, now: datetime) -> RevocationAnswer:
+    def status(self, certificate: Revocable, issuer: TrustAnchor, at: datetime, *, now: datetime) -> RevocationAnswer:
         """See :meth:`~kojin_card.pki.revocation.RevocationSource.status`."""
         with self._lock:
             return self._status(certificate, issuer, at, now)
 
-    def _status(self, certificate: Certificate, issuer: TrustAnchor, at: datetime, now: datetime) -> RevocationAnswer:
+    def _status(self, certificate: Revocable, issuer: TrustAnchor, at: datetime, now: datetime) -> RevocationAnswer:
         if certificate.crl_scope is None:
             return RevocationAnswer.unknown(Unknown.NO_LIST, "the certificate names no list")
         found = unusable = 0

@@ -168,6 +168,7 @@ def check_revocation(answer: RevocationAnswer | None, *, signed_after: datetime 
         "revoked_at": _iso(answer.revoked_at),
         "revocation_reason": answer.reason,
         "detail": answer.detail,
+        "asserted_by": answer.asserted_by,
     }
     evidence.update({key: value for key, value in optional.items() if value is not None})
     if answer.status is RevocationStatus.GOOD:
