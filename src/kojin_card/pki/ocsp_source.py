@@ -43,7 +43,7 @@ _URI = 0x86
 class Transport(Protocol):
     """Whatever brings a request to a responder. Must not raise for want of an answer, and must be thread-safe."""
 
-    def __call__(self, url: str, request: bytes) -> Fetched:
+    def __call__(self, url: str, request: bytes, /) -> Fetched:
         """The response to ``request``."""
         ...
 

@@ -81,7 +81,7 @@ class OperatorAnswer:
 class Operator(Protocol):
     """The caller's client of an operator. May raise: that is an answer that did not come."""
 
-    def __call__(self, question: OperatorQuestion) -> OperatorAnswer:
+    def __call__(self, question: OperatorQuestion, /) -> OperatorAnswer:
         """Ask it."""
         ...
 
