@@ -59,6 +59,7 @@ def judging_options(*, disclose: bool = True) -> tuple[click.Parameter, ...]:
     return (
         store_option(),
         *folder_options(),
+        option("--ocsp", metavar="FILE", type=click.Path(path_type=Path), help="ocsp"),
         option("--at", metavar="TIME", type=Moment(), help="at"),
         option("--received-at", metavar="TIME", type=Moment(), help="received_at"),
         *((option("--disclose", is_flag=True, help="disclose"),) if disclose else ()),
@@ -74,6 +75,7 @@ class Judging:
     revocation: Path | None
     at: datetime | None
     received_at: datetime | None
+    ocsp: Path | None = None
     disclose: bool = False
 
     @classmethod
@@ -83,7 +85,7 @@ class Judging:
         Raises:
             UsageError: both times were given.
         """
-        names = ("trust", "trust_folder", "revocation", "at", "received_at", "disclose")
+        names = ("trust", "trust_folder", "revocation", "ocsp", "at", "received_at", "disclose")
         chosen = cls(**{name: options.pop(name) for name in names if name in options})
         if chosen.at is not None and chosen.received_at is not None:
             raise UsageError("--at and --received-at exclude each other", operation="verify")
@@ -97,11 +99,17 @@ class Judging:
         """The verifier that the options describe.
 
         Raises:
-            TrustError, SpecError, InputError: the store, its folder or the revocation lists cannot be used.
+            TrustError, SpecError, InputError: the store, its folder, the revocation lists or the file of responders
+                cannot be used.
+            MissingExtra: responders are to be asked, and httpx is not installed.
         """
         from kojin_card.verification import Verifier
 
-        return Verifier(trust_store(self.trust, self.trust_folder), revocation_source(self.revocation), session.now)
+        store = trust_store(self.trust, self.trust_folder)
+        source = revocation_source(self.revocation)
+        if self.ocsp is not None:
+            source = with_responders(self.ocsp, store, source)
+        return Verifier(store, source, session.now)
 
 
 def trust_store(store: str, folder: Path | None) -> TrustStore:
@@ -110,6 +118,19 @@ def trust_store(store: str, folder: Path | None) -> TrustStore:
     from kojin_card.pki.trust import TrustStore
 
     return TrustStore.load(store, folder=places.trust_folder() if folder is None else folder)
+
+
+def with_responders(file: Path, store: TrustStore, lists: RevocationSource | None) -> RevocationSource:
+    """The OCSP responders that ``file`` names, after the lists where there are any.
+
+    Raises:
+        InputError, SpecError: the file cannot be used.
+        MissingExtra: httpx is not installed.
+    """
+    from kojin_card.pki.ocsp_source import Combined, OcspSettings, OcspSource
+
+    asked = OcspSource(OcspSettings.load(file, store))
+    return asked if lists is None else Combined(lists, asked)
 
 
 def revocation_source(where: Path | None) -> RevocationSource | None:

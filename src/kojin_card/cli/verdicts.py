@@ -117,4 +117,7 @@ def check_row(check: Check, console: Console, subject: str = "") -> tuple[str, s
     words = messages.state_words(str(check.state), console.lang)
     if check.reason is not None:
         words = f"{words}: {messages.reason_words(check.reason, console.lang, subject)} [{check.reason}]"
+    asserted = check.evidence.get("asserted_by")
+    if asserted is not None:
+        words = f"{words} ({console.text('say.verdict.asserted_by', name=asserted)})"
     return messages.check_label(str(check.id), console.lang), f"{console.symbol(symbol)} {words}", role
