@@ -116,7 +116,7 @@ class OcspAnswers:
     ) -> None:
         self.clock = clock
         self.delegated = delegated
-        self.fault = None if fault is None else OcspFault(fault)
+        self.fault = fault
         self.requests = 0
         self._revoked: dict[tuple[str, int], RevokedEntry] = {
             (ca.label, row.serial): RevokedEntry(row.serial, row.date, row.reason)
@@ -125,6 +125,15 @@ class OcspAnswers:
             if (ca.purpose, ca.generation) == (row.purpose, row.generation)
         }
         self._lock = threading.Lock()
+
+    @property
+    def fault(self) -> OcspFault | None:
+        """What it does wrong."""
+        return self._fault
+
+    @fault.setter
+    def fault(self, fault: OcspFault | str | None) -> None:
+        self._fault = None if fault is None else OcspFault(fault)
 
     def revoke(self, certificate: bytes, *, at: datetime | None = None, reason: str = "keyCompromise") -> None:
         """Answer ``revoked`` for a certificate (DER) of the test PKI from now on.
