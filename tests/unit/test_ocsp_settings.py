@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 import subprocess
 import sys
 from datetime import timedelta
@@ -10,9 +12,13 @@ from pathlib import Path
 import pytest
 
 from kojin_card.errors import InputError, MissingExtra, SpecError
+from kojin_card.pki.fetch import Limits
 from kojin_card.pki.ocsp import NonceRule, Rules
 from kojin_card.pki.ocsp_source import OcspSettings, OcspSource
 from kojin_card.pki.trust import TrustStore
+from kojin_card.verification import Verifier
+from kojin_card.verification.serials import read_rows
+from support import ROOT
 
 STORE = TrustStore.load("simulator")
 KEY_ID = STORE.anchors[0].key_id.hex()
@@ -94,3 +100,39 @@ def test_httpx_is_loaded_only_when_somebody_is_asked() -> None:
         "sys.exit('httpx' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# --- the page that explains it ----------------------------------------------------------------------------------------
+
+PAGE = (ROOT / "docs" / "revocation-sources.md").read_text("utf-8")
+
+
+def blocks(kind: str) -> list[str]:
+    return re.findall(rf"```{kind}\n(.*?)```", PAGE, re.DOTALL)
+
+
+def test_the_pages_file_has_the_defaults_that_it_says() -> None:
+    (text,) = blocks("toml")
+    production = TrustStore.load("production")
+    found = OcspSettings.parse(text, "x.toml", production)
+    (responder,) = found.responders.values()
+    assert (responder.rules, found.aia_rules, found.limits) == (Rules(), Rules(), Limits())
+    plain = OcspSettings(found.responders)
+    assert (found.reuse, found.aia, found.environment_proxy) == (plain.reuse, plain.aia, plain.environment_proxy)
+
+
+def test_the_pages_programs_run() -> None:
+    programs = blocks("python")
+    assert len(programs) == 2
+    for program in programs:
+        space: dict[str, object] = {}
+        exec(compile(program, "page", "exec"), space)  # noqa: S102  # our own page
+        assert isinstance(space["verifier"], Verifier)
+
+
+def test_the_pages_lines_of_serials_are_read() -> None:
+    text = next(block for block in blocks("text") if block.startswith("id,issuer"))
+    rows = list(read_rows(io.BytesIO(text.encode()), TrustStore.load("production")))
+    assert [(row.id, row.problem) for row in rows] == [("customer-1", None), ("customer-2", None)]
+    assert rows[1].reference is not None
+    assert rows[1].reference.crl_scope is not None
