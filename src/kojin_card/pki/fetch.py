@@ -77,6 +77,8 @@ class HttpTransport:
         limits: Limits | None = None,
         environment_proxy: bool = False,
     ) -> None:
+        from http.cookiejar import DefaultCookiePolicy
+
         try:
             import httpx
         except ImportError:
@@ -93,6 +95,7 @@ class HttpTransport:
             limits=httpx.Limits(max_keepalive_connections=0),
             headers={"Accept": _RESPONSE_TYPE, "Accept-Encoding": "identity", "User-Agent": "kojin-card"},
         )
+        self._client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # nobody is to know us again
 
     def __call__(self, url: str, request: bytes) -> Fetched:
         """Ask; whatever goes wrong is said and never raised."""

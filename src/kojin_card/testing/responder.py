@@ -34,6 +34,7 @@ class OcspResponder(OcspAnswers):
     Attributes:
         url: where it listens.
         slow_seconds: how long a slow one takes.
+        cookies: how often a client sent one: it sets one with every answer, and none should come back.
     """
 
     slow_seconds = 30.0
@@ -43,6 +44,7 @@ class OcspResponder(OcspAnswers):
     ) -> None:
         super().__init__(clock, delegated=delegated, fault=fault)
         self.url = ""
+        self.cookies = 0
         self._over = threading.Event()
         self._server: ThreadingHTTPServer | None = None
 
@@ -98,6 +100,7 @@ def _handler(responder: OcspResponder) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:  # the name is http.server's
             length = min(int(self.headers.get("Content-Length") or 0), _MAX_REQUEST)
             request, fault = self.rfile.read(length), responder.fault
+            responder.cookies += "Cookie" in self.headers
             if self.headers.get("Content-Type") != "application/ocsp-request":
                 self.send_error(415)
             elif fault in OF_HTTP:
@@ -108,6 +111,7 @@ def _handler(responder: OcspResponder) -> type[BaseHTTPRequestHandler]:
         def _send(self, body: bytes, kind: str = _RESPONSE_TYPE) -> None:
             self.send_response(200)
             self.send_header("Content-Type", kind)
+            self.send_header("Set-Cookie", "who=you")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 #: the columns of a file of stored serials; the first two must be there, ``id`` is the caller's own and comes back
 COLUMNS = ("issuer", "serial", "distribution_point", "not_after", "id")
 MAX_LINE_BYTES, MAX_ID_CHARS = 8192, 256
+_MAX_SCOPES = 4096
 
 _CHECKS = frozenset({CheckId.REVOCATION, CheckId.TIME})
 _OPERATION = "read stored serials"
@@ -134,14 +135,29 @@ def read_rows(stream: BinaryIO, store: TrustStore) -> Iterator[SerialRow]:
     names = [] if header is None else [name.strip().lower().removeprefix("\ufeff") for name in header]
     if not set(names) <= set(COLUMNS) or len(set(names)) != len(names) or not {"issuer", "serial"} <= set(names):
         raise InputError("the first line names the columns: issuer, serial and others", operation=_OPERATION)
-    number = 1
+    number, scopes = 1, _Scopes()
     while (raw := _line(stream)) is not None:
         number += 1
         if raw.strip():
-            yield _row(number, names, raw, store)
+            yield _row(number, names, raw, store, scopes)
 
 
-def _row(number: int, names: list[str], raw: bytes, store: TrustStore) -> SerialRow:
+class _Scopes:
+    """Names that were read before: of a million lines there are two thousand municipalities."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, bytes | None] = {}
+
+    def read(self, text: str) -> bytes | None:
+        """As :func:`read_scope`."""
+        if text not in self._known:
+            if len(self._known) >= _MAX_SCOPES:
+                self._known.clear()
+            self._known[text] = read_scope(text)
+        return self._known[text]
+
+
+def _row(number: int, names: list[str], raw: bytes, store: TrustStore, scopes: _Scopes) -> SerialRow:
     if len(raw) > MAX_LINE_BYTES:
         return SerialRow(number, problem="a line that is too long")
     cells = _cells(raw)
@@ -151,7 +167,7 @@ def _row(number: int, names: list[str], raw: bytes, store: TrustStore) -> Serial
     own = value.get("id", "")[:MAX_ID_CHARS]
     try:
         end = _moment(value.get("not_after", ""))
-        scope = value.get("distribution_point", "")
+        scope = scopes.read(value.get("distribution_point", ""))
         reference, anchor = make_reference(value["serial"], value["issuer"], store, scope=scope, not_after=end)
     except InputError as bad:
         return SerialRow(number, own, problem=bad.message)
