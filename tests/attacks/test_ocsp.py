@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from kojin_card.pki.certificate import Certificate
 from kojin_card.pki.fetch import Fetched, HttpTransport, Limits, check_address
 from kojin_card.pki.ocsp import CertId, NonceRule, Refused, Rules, read_response, request
 from kojin_card.pki.ocsp_source import Combined, OcspSettings, OcspSource, Responder
+from kojin_card.pki.profile import Purpose
 from kojin_card.pki.reference import CertificateReference
 from kojin_card.pki.revocation import RevocationAnswer, RevocationStatus, Unknown
 from kojin_card.pki.trust import TrustAnchor, TrustStore
@@ -196,6 +197,64 @@ def test_a_recorded_answer_is_not_taken_again() -> None:
     assert judge(asked).reasons == ("revocation.untrusted",)
 
 
+class Edited(OcspAnswers):
+    """Answers whose SingleResponse is changed before it is signed."""
+
+    def __init__(self, edit: Callable[[bytes], bytes]) -> None:
+        super().__init__(lambda: NOW)
+        self.edit = edit
+
+    def _single(self, *given: Any) -> bytes:
+        return self.edit(super()._single(*given))
+
+
+def swapped(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
+    """One place of the same length."""
+
+    def edit(single: bytes) -> bytes:
+        assert single.count(old) == 1
+        return single.replace(old, new)
+
+    return edit
+
+
+THIS, NEXT = b"20261124025000Z", b"20261124032000Z"
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        pytest.param(swapped(b"\x80\x00\x18\x0f" + THIS, b"\x83\x00\x18\x0f" + THIS), id="a fourth status"),
+        pytest.param(swapped(THIS, b"2026112402500.Z"), id="a fraction of a second"),
+        pytest.param(swapped(THIS, b"20261124025060Z"), id="no such second"),
+        pytest.param(swapped(b"\x18\x0f" + THIS, b"\x16\x0f" + THIS), id="a text for a time"),
+        pytest.param(swapped(NEXT, b"20261124024000Z"), id="ends before it begins"),
+        pytest.param(lambda single: single * 17, id="seventeen answers"),
+        pytest.param(lambda _: b"", id="no answer"),
+        pytest.param(lambda _: b"\x30\x00", id="an empty answer"),
+        pytest.param(lambda single: b"\x31" + single[1:], id="a SET"),
+    ],
+)
+def test_answers_that_are_malformed_though_signed(edit: Callable[[bytes], bytes]) -> None:
+    assert judge(source(Edited(edit))).reasons == ("revocation.untrusted",)
+
+
+@pytest.mark.parametrize("code", [7, 8, 11, 200])
+def test_a_reason_that_takes_a_revocation_back_or_is_none(code: int) -> None:
+    """removeFromCRL (8) would release a hold, which JPKI never does."""
+    responder = Edited(swapped(b"\x0a\x01\x06", bytes((0x0A, 1, code))))
+    responder.revoke(forge.certificate(), at=NOW - HOUR, reason="certificateHold")
+    assert judge(source(responder)).reasons == ("revocation.untrusted",)
+
+
+def test_another_certificates_answer_beside_ours_changes_nothing() -> None:
+    other = OcspAnswers(lambda: NOW)
+    other.revoke_serial("sim-signca02", 0x77, at=NOW - HOUR)
+    ca = forge.pki().ca_of(Purpose.SIGNATURE, 2)
+    beside = other._single(ca, 0x77, "sha256", NOW, None)
+    judge(source(Edited(lambda single: beside + single))).require()
+
+
 def test_what_an_operators_rule_lets_pass_is_said() -> None:
     lenient = Rules(nonce=NonceRule.OPTIONAL)
     passed = judge(source(answers(fault=F.NO_NONCE), lenient)).require()
@@ -268,8 +327,6 @@ AIA = "http://ocsp.jpki-simulator.invalid"
 def test_an_address_in_the_certificate_is_asked_only_when_allowed_and_certified(
     allowed: set[str], forged: bool, wanted: list[str]
 ) -> None:
-    from kojin_card.pki.profile import Purpose
-
     asked: list[str] = []
     signer = forge.key("terminal", "stranger") if forged else None
     certificate = Certificate.parse(forge.changed(Purpose.AUTHENTICATION, signed_by=signer))

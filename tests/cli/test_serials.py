@@ -105,6 +105,8 @@ FILE = (
     '"=HYPERLINK(""http://x.invalid"")",sim-signca02,1500002\n'
     "+c3,sim-authca02,1500002\n"
     "\x1b[32mTOTAL_PASSED,sim-signca02,1500003\n"
+    "＝1+1,sim-signca02,1500004\n"
+    "\u202eDESSAP_LATOT,sim-signca02,1500005\n"
 )
 
 
@@ -121,13 +123,20 @@ def test_a_file_of_serials_by_a_responder(cli: Cli, responder: OcspResponder, tm
     text = path.read_text("utf-8")
     assert "\x1b" not in text
     found = rows(text)
-    assert [row["status"] for row in found] == ["good", "revoked", "good", "good"]
-    assert [row["id"] for row in found][:3] == ["c1", '\'=HYPERLINK("http://x.invalid")', "'+c3"]
+    assert [row["status"] for row in found] == ["good", "revoked", "good", "good", "good", "good"]
+    assert [row["id"] for row in found] == [
+        "c1", '\'=HYPERLINK("http://x.invalid")', "'+c3", r"\x1b[32mTOTAL_PASSED", "'＝1+1", r"\u202eDESSAP_LATOT",
+    ]  # fmt: skip
     assert (found[1]["revocation_reason"], found[1]["indication"]) == ("superseded", "INDETERMINATE")
     assert all(row["method"] == "ocsp" and len(row["source"]) == 64 for row in found)
     assert cli(*line).exit == 2  # it is there already
     again = cli(*line, "--force", "--json").json("serial-statuses")
-    assert (again["rows"], again["good"], again["revoked"], again["exit"]) == (4, 3, 1, 21)
+    assert (again["rows"], again["good"], again["revoked"], again["exit"]) == (6, 5, 1, 21)
+    cli(*line[:4], "-o", "r.jsonl", *line[6:])
+    lines = (tmp_path / "r.jsonl").read_text("utf-8")
+    assert "\u202e" not in lines
+    assert "\x1b" not in lines
+    assert json.loads(lines.splitlines()[5])["id"] == "\u202eDESSAP_LATOT"  # as it was, for programs
 
 
 def test_lines_of_json_and_bad_lines(cli: Cli, crls: Path, tmp_path: Path) -> None:
@@ -148,6 +157,10 @@ def test_results_on_standard_output(cli: Cli, crls: Path) -> None:
     run = cli("cert", "status", "--serials", "-", "-o", "-", "--revocation", crls, *TRUST, stdin=given)
     assert run.exit == 0
     assert [row["status"] for row in rows(run.out)] == ["good"]
+
+
+def test_a_device_is_no_file(cli: Cli) -> None:
+    assert cli("cert", "status", "--serials", "/dev/zero", "-o", "r.csv", *TRUST).exit == 10
 
 
 @pytest.mark.parametrize("text", ["", "serial\n1\n", "issuer,serial,pin\n"])

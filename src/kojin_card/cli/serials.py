@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from kojin_card import messages
-from kojin_card.cli.console import JSON_SCHEMAS
+from kojin_card.cli.console import JSON_SCHEMAS, json_safe
 from kojin_card.cli.exits import Exit, exit_of_indication, worst
-from kojin_card.cli.files import output_stream, standard_input, why
+from kojin_card.cli.files import check_input, output_stream, standard_input, why
 from kojin_card.cli.framework import option
 from kojin_card.cli.judging import Judging, Moment
 from kojin_card.cli.render import Block, Fields, Heading, Line, escape
@@ -32,7 +32,8 @@ _OPERATION = "cert status"
 #: how many bad lines are named on the screen and in the summary; all of them are in the results
 MAX_NAMED = 50
 _STATES = ("good", "revoked", "expired", "unknown", "bad")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+#: what makes a cell a formula; Japanese spreadsheets take the full-width signs too
+_FORMULA = tuple("=+-@\t\r＝＋－＠")
 _FIELDS = (
     "row", "id", "issuer_key_id", "serial", "status", "revoked_at", "revocation_reason", "indication", "sub_indication",
     "reasons", "method", "source", "asserted_by", "this_update", "next_update", "end", "judged_at", "problem",
@@ -133,6 +134,7 @@ def _many(session: Session, judging: Judging, file: Path, output: str, *, force:
 def _open(file: Path, opened: ExitStack) -> BinaryIO:
     if str(file) == "-":
         return standard_input()
+    check_input(str(file))  # a device never ends
     try:
         return opened.enter_context(file.open("rb"))
     except OSError as bad:
@@ -154,7 +156,7 @@ def _writer(
 
     if output.endswith(".jsonl"):
         schema = JSON_SCHEMAS["serial-status"]
-        return lambda value: put(json.dumps({"schema": schema, **value}, ensure_ascii=False) + "\n")
+        return lambda value: put(json_safe(json.dumps({"schema": schema, **value}, ensure_ascii=False), "utf-8") + "\n")
     put(_csv(_FIELDS))
     return lambda value: put(_csv([_cell(value[name]) for name in _FIELDS]))
 

@@ -120,8 +120,9 @@ class CertId:
     def of(cls, issuer: TrustAnchor, serial: int, hash: str = "sha256") -> CertId:
         """The CertID of a certificate that ``issuer`` issued."""
         spki = der.children(der.single(issuer.spki, der.SEQUENCE))
-        name, key = hashlib.new(hash, issuer.subject), hashlib.new(hash, der.bit_string(spki[1]))
-        return cls(hash, name.digest(), key.digest(), serial)
+        parts = issuer.subject, der.bit_string(spki[1])
+        name, key = (hashlib.new(hash, part, usedforsecurity=False).digest() for part in parts)
+        return cls(hash, name, key, serial)
 
     def encode(self) -> bytes:
         """In DER."""
