@@ -104,7 +104,9 @@ def test_receipt_before_the_revocation_passes_and_after_does_not() -> None:
     responder = answers()
     responder.revoke(forge.certificate(), at=NOW - 10 * HOUR)
     before = judge(source(responder), received_at=NOW - 11 * HOUR).require()
-    assert before.check(CheckId.REVOCATION).evidence["detail"] == "revoked after the time asked about"
+    evidence = before.check(CheckId.REVOCATION).evidence
+    assert evidence["detail"] == "revoked after the time asked about"
+    assert (evidence["revoked_later_at"], evidence["revocation_reason"]) == ("2026-11-23T17:00:00Z", "keyCompromise")
     assert judge(source(responder), received_at=NOW - 9 * HOUR).reasons == ("revocation.revoked",)
 
 

@@ -38,8 +38,8 @@ def test_people_are_told_who_asserts_it() -> None:
     from kojin_card.cli.verdicts import check_row
 
     check = judge(GOOD).check(CheckId.REVOCATION)
-    assert "Invented Platform Ltd. の申告による" in check_row(check, Console(lang="ja"))[1]
-    assert "as Invented Platform Ltd. asserts" in check_row(check, Console(lang="en"))[1]
+    assert "（Invented Platform Ltd. の申告による）" in check_row(check, Console(lang="ja"))[1]
+    assert "(as asserted by Invented Platform Ltd.)" in check_row(check, Console(lang="en"))[1]
 
 
 def test_the_question_names_certificate_issuer_and_time() -> None:
@@ -61,7 +61,8 @@ def test_revoked_with_reason_and_time() -> None:
     assert verdict.reasons == ("revocation.revoked",)
     evidence = verdict.check(CheckId.REVOCATION).evidence
     assert (evidence["revocation_reason"], evidence["revoked_at"]) == ("affiliationChanged", "2026-11-23T22:00:00Z")
-    judge(REVOKED, received_at=NOW - 6 * HOUR).require()
+    before = judge(REVOKED, received_at=NOW - 6 * HOUR).require().check(CheckId.REVOCATION).evidence
+    assert (before["revoked_later_at"], before["revocation_reason"]) == ("2026-11-23T22:00:00Z", "affiliationChanged")
     assert judge(REVOKED, received_at=NOW - 4 * HOUR).reasons == ("revocation.revoked",)
     assert judge(replace(REVOKED, revoked_at=None), received_at=NOW - 6 * HOUR).reasons == ("revocation.revoked",)
     assert judge(replace(REVOKED, as_of=NOW - 1000 * HOUR)).reasons == ("revocation.revoked",)  # none is taken back

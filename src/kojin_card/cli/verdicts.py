@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from kojin_card import messages
@@ -117,7 +118,21 @@ def check_row(check: Check, console: Console, subject: str = "") -> tuple[str, s
     words = messages.state_words(str(check.state), console.lang)
     if check.reason is not None:
         words = f"{words}: {messages.reason_words(check.reason, console.lang, subject)} [{check.reason}]"
-    asserted = check.evidence.get("asserted_by")
-    if asserted is not None:
-        words = f"{words} ({console.text('say.verdict.asserted_by', name=asserted)})"
+    words += _circumstances(check, console)
     return messages.check_label(str(check.id), console.lang), f"{console.symbol(symbol)} {words}", role
+
+
+def _circumstances(check: Check, console: Console) -> str:
+    """What whoever relies on an answer about revocation must see beside it."""
+    evidence = check.evidence
+    out: list[str] = []
+    if "revoked_later_at" in evidence:
+        later = datetime.fromisoformat(evidence["revoked_later_at"])
+        out.append(console.text("say.verdict.revoked_later", time=moment(later, console.lang)))
+    if "revocation_reason" in evidence:
+        reason = messages.revocation_reason_words(evidence["revocation_reason"], console.lang)
+        out.append(console.text("say.verdict.revocation_reason", reason=reason))
+    if "asserted_by" in evidence:
+        out.append(console.text("say.verdict.asserted", by=evidence["asserted_by"]))
+    gap = "" if console.lang == "ja" else " "
+    return "".join(gap + part for part in out)

@@ -137,6 +137,11 @@ def sub_indication_words(sub_indication: str, lang: str, subject: str = "") -> s
     return _verdict_words("sub_indication", sub_indication, lang, subject)
 
 
+def revocation_reason_words(reason: str, lang: str) -> str:
+    """What a revocation reason means in JPKI (``certificateHold``)."""
+    return _verdict_words("revocation_reason", reason, lang)
+
+
 def language(lang: str) -> str:
     """``ja`` or ``en``: the first for whatever begins with it, the second for everything else."""
     return "ja" if lang.lower().startswith("ja") else "en"

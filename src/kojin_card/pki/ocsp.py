@@ -207,12 +207,13 @@ class Reply:
         return None
 
     def _answer(self, status: RevocationStatus, why: Unknown | None, detail: str | None) -> RevocationAnswer:
-        revoked = status is RevocationStatus.REVOKED
+        revoked, later = status is RevocationStatus.REVOKED, status is RevocationStatus.GOOD
         return RevocationAnswer(
             status,
             why,
             revoked_at=self.revoked_at if revoked else None,
-            reason=self.reason if revoked else None,
+            reason=self.reason if revoked or later else None,
+            revoked_later_at=self.revoked_at if later else None,
             method="ocsp",
             source=self.sha256,
             this_update=self.this_update,

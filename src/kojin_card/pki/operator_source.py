@@ -135,12 +135,14 @@ class OperatorSource:
     def _answer(
         self, answer: OperatorAnswer, status: RevocationStatus, why: Unknown | None = None, detail: str | None = None
     ) -> RevocationAnswer:
-        revoked = status is RevocationStatus.REVOKED
+        revoked, later = status is RevocationStatus.REVOKED, status is RevocationStatus.GOOD
+        known = (answer.reason or REASON_NAMES[0]) if answer.status is RevocationStatus.REVOKED else None
         return RevocationAnswer(
             status,
             why,
             revoked_at=answer.revoked_at if revoked else None,
-            reason=(answer.reason or REASON_NAMES[0]) if revoked else None,
+            reason=known if revoked or later else None,
+            revoked_later_at=answer.revoked_at if later else None,
             method=_METHOD,
             source=answer.reference,
             this_update=answer.as_of,

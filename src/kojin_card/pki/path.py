@@ -166,9 +166,10 @@ def check_revocation(answer: RevocationAnswer | None, *, signed_after: datetime 
         "this_update": _iso(answer.this_update),
         "next_update": _iso(answer.next_update),
         "revoked_at": _iso(answer.revoked_at),
+        "revoked_later_at": _iso(answer.revoked_later_at),
         "revocation_reason": answer.reason,
-        "detail": answer.detail,
         "asserted_by": answer.asserted_by,
+        "detail": answer.detail,
     }
     evidence.update({key: value for key, value in optional.items() if value is not None})
     if answer.status is RevocationStatus.GOOD:

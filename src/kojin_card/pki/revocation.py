@@ -104,7 +104,8 @@ class RevocationAnswer:
         method: how it was found out (``crl``, ``ocsp``, ``operator``).
         source: identifies what was used: SHA-256 of the list or of the OCSP response, or an operator's reference id.
         detail: a word more for people, harmless.
-        asserted_by: who says so, where nothing that was signed by the CA shows it.
+        revoked_later_at: of a good answer about the past: since when it is revoked all the same (``reason`` says why).
+        asserted_by: who vouches for what no signature says (that a list is this municipality's); shown in the verdict.
     """
 
     status: RevocationStatus
@@ -117,6 +118,7 @@ class RevocationAnswer:
     this_update: datetime | None = None
     next_update: datetime | None = None
     detail: str | None = None
+    revoked_later_at: datetime | None = None
     asserted_by: str | None = None
 
     def is_sound(self) -> bool:
@@ -132,7 +134,7 @@ class RevocationAnswer:
             and (self.number is None or (type(self.number) is int and _possible_number(self.number)))
             and all(
                 moment is None or (isinstance(moment, datetime) and moment.utcoffset() is not None)
-                for moment in (self.revoked_at, self.this_update, self.next_update)
+                for moment in (self.revoked_at, self.this_update, self.next_update, self.revoked_later_at)
             )
         )
 
