@@ -32,7 +32,8 @@ cert = KojinGroup(
 
 
 def _role(*, required: bool = True) -> click.Argument:
-    return argument("role", type=click.Choice(ROLES), metavar="|".join(ROLES), required=required)
+    names = "|".join(ROLES)
+    return argument("role", type=click.Choice(ROLES), metavar=names if required else f"[{names}]", required=required)
 
 
 def read_certificate(session: Session, role: str, secrets: str | None, *, last_try: bool) -> bytes:
