@@ -71,6 +71,8 @@ LINES = [
     Line("cert export auth -o 鷗.pem", fails=True),
     Line(f"cert status auth {TRUST}"),
     Line("cert status auth --trust 鷗", fails=True),
+    Line("cert status --serial 1500001 --issuer sim-signca02 --trust simulator"),
+    Line("cert status --serials no-鷗.csv -o 鷗-r.csv", fails=True),
     Line("cert export sign -o sign.pem", SIGN),
     Line("sign raw 鷗.pdf -o 鷗.sig", SIGN),
     Line("sign raw no-𠮷.pdf -o x.sig", SIGN, fails=True),

@@ -106,14 +106,15 @@ def test_the_example_is_five_lines_and_works_as_pasted(tmp_path: Path) -> None:
 
 
 def test_the_other_examples_work_as_pasted_with_the_clock_stopped(tmp_path: Path) -> None:
-    _, blocked, faults, clock, table = examples()
+    _, blocked, responder, faults, clock, table = examples()
     (tmp_path / "conftest.py").write_text(clock, "utf-8")
     (tmp_path / "test_blocked.py").write_text(blocked, "utf-8")
+    (tmp_path / "test_responder.py").write_text(responder, "utf-8")
     (tmp_path / "test_faults.py").write_text(faults, "utf-8")
     (tmp_path / "test_table.py").write_text(table, "utf-8")
     done = run_pytest(tmp_path, "-W", "error", "-k", "not test_my_program or passed or revo")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"(\d+) passed", done.stdout)[1] == "28"  # type: ignore[index]
+    assert re.search(r"(\d+) passed", done.stdout)[1] == "29"  # type: ignore[index]
 
 
 def test_the_page_has_a_row_for_each_kind_of_fault() -> None:

@@ -62,7 +62,7 @@ NETWORK = {"socket", "socketserver", "ssl", "http", "urllib.request", "ftplib", 
 NETWORK_CLIENTS = {"requests", "httpx", "aiohttp", "urllib3", "websockets"}
 ASYNC_NETWORK = {"open_connection", "start_server", "open_unix_connection", "start_unix_server"}
 LOOP_NETWORK = {"create_connection", "create_server", "create_unix_server", "create_datagram_endpoint", "sock_connect"}
-NETWORK_HOMES = {"simulator/vpcd.py", "simulator/control.py", "pki/fetch.py"}
+NETWORK_HOMES = {"simulator/vpcd.py", "simulator/control.py", "pki/fetch.py", "testing/responder.py"}
 
 
 def reach(room: str) -> set[str]:

@@ -52,6 +52,8 @@ JSON_SCHEMAS: Mapping[str, str] = {
         "challenge",
         "proof",
         "verdicts",
+        "serial-status",
+        "serial-statuses",
         "authenticity",
         "trust",
         "trust-added",

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import stat
 import sys
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from kojin_card.cli.problems import OutputExists, OutputFailed
 from kojin_card.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: what a document may have at most; signing and verification have limits of their own
 MAX_DOCUMENT_BYTES = 256 * 1024 * 1024
@@ -106,12 +110,22 @@ def write_output(path: Path, data: bytes, *, force: bool, private: bool = False)
         OutputExists: it is there (also when it appeared meanwhile) and ``force`` was not given.
         OutputFailed: it cannot be written.
     """
+    with output_stream(path, force=force, private=private) as stream:
+        stream.write(data)
+
+
+@contextlib.contextmanager
+def output_stream(path: Path, *, force: bool, private: bool = False) -> Iterator[BinaryIO]:
+    """A file that is written piece by piece and gets its name when the block ends well; else nothing is left of it.
+
+    Arguments and errors as :func:`write_output`.
+    """
     refuse_existing(path, force=force)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         with os.fdopen(os.open(temporary, flags, 0o600 if private else 0o666), "wb") as stream:
-            stream.write(data)
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
         if force:

@@ -73,6 +73,7 @@ def judging_options(*, disclose: bool = True) -> tuple[click.Parameter, ...]:
     return (
         store_option(),
         *folder_options(),
+        option("--ocsp", metavar="FILE", type=click.Path(path_type=Path), help="ocsp"),
         option("--at", metavar="TIME", type=Moment(), help="at"),
         option("--received-at", metavar="TIME", type=Moment(), help="received_at"),
         option("--grace", metavar="DURATION", type=Duration(), help="grace"),
@@ -90,6 +91,7 @@ class Judging:
     at: datetime | None
     received_at: datetime | None
     grace: timedelta | None = None
+    ocsp: Path | None = None
     disclose: bool = False
 
     @classmethod
@@ -99,7 +101,7 @@ class Judging:
         Raises:
             UsageError: both times were given.
         """
-        names = ("trust", "trust_folder", "revocation", "at", "received_at", "grace", "disclose")
+        names = ("trust", "trust_folder", "revocation", "ocsp", "at", "received_at", "grace", "disclose")
         chosen = cls(**{name: options.pop(name) for name in names if name in options})
         if chosen.at is not None and chosen.received_at is not None:
             raise UsageError("--at and --received-at exclude each other", operation="verify")
@@ -113,12 +115,17 @@ class Judging:
         """The verifier that the options describe.
 
         Raises:
-            TrustError, SpecError, InputError: the store, its folder or the revocation lists cannot be used.
+            TrustError, SpecError, InputError: the store, its folder, the revocation lists or the file of responders
+                cannot be used.
+            MissingExtra: responders are to be asked, and httpx is not installed.
         """
         from kojin_card.verification import Verifier
 
+        store = trust_store(self.trust, self.trust_folder)
         source = revocation_source(self.revocation)
-        return Verifier(trust_store(self.trust, self.trust_folder), source, session.now, self.grace)
+        if self.ocsp is not None:
+            source = with_responders(self.ocsp, store, source)
+        return Verifier(store, source, session.now, self.grace)
 
 
 def trust_store(store: str, folder: Path | None) -> TrustStore:
@@ -127,6 +134,19 @@ def trust_store(store: str, folder: Path | None) -> TrustStore:
     from kojin_card.pki.trust import TrustStore
 
     return TrustStore.load(store, folder=places.trust_folder() if folder is None else folder)
+
+
+def with_responders(file: Path, store: TrustStore, lists: RevocationSource | None) -> RevocationSource:
+    """The OCSP responders that ``file`` names, after the lists where there are any.
+
+    Raises:
+        InputError, SpecError: the file cannot be used.
+        MissingExtra: httpx is not installed.
+    """
+    from kojin_card.pki.ocsp_source import Combined, OcspSettings, OcspSource
+
+    asked = OcspSource(OcspSettings.load(file, store))
+    return asked if lists is None else Combined(lists, asked)
 
 
 def revocation_source(where: Path | None) -> RevocationSource | None:

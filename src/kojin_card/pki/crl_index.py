@@ -36,8 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from kojin_card.pki.certificate import Certificate
-    from kojin_card.pki.revocation import Crl
+    from kojin_card.pki.revocation import Crl, Revocable
     from kojin_card.pki.trust import TrustAnchor
 
 MAX_INDEX_BYTES = 1 << 30
@@ -239,7 +238,7 @@ class CrlIndex:
         """The list that was added last."""
         return self.list_at(-1)
 
-    def answering(self, certificate: Certificate, at: datetime, now: datetime, max_age: timedelta) -> ListFacts | None:
+    def answering(self, certificate: Revocable, at: datetime, now: datetime, max_age: timedelta) -> ListFacts | None:
         """The newest of its lists that can tell the status at ``at`` (see :meth:`ListFacts.answers`).
 
         Raises:

@@ -42,7 +42,7 @@ from kojin_card.pki.revocation import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from kojin_card.pki.certificate import Certificate
+    from kojin_card.pki.revocation import Revocable
     from kojin_card.pki.trust import TrustAnchor
 
 __all__ = [
@@ -88,7 +88,7 @@ class CrlFile:
     def _paths(self) -> list[Path]:
         return [self.path] if self.path.is_file() else []
 
-    def status(self, certificate: Certificate, issuer: TrustAnchor, at: datetime, *, now: datetime) -> RevocationAnswer:
+    def status(self, certificate: Revocable, issuer: TrustAnchor, at: datetime, *, now: datetime) -> RevocationAnswer:
         """See :meth:`~kojin_card.pki.revocation.RevocationSource.status`."""
         if certificate.crl_scope is None:
             return RevocationAnswer.unknown(Unknown.NO_LIST, "the certificate names no list")
@@ -221,7 +221,7 @@ class CrlMemory(CrlFile):
 class _Found:
     """What the lists that fit one certificate say of it at one time."""
 
-    def __init__(self, certificate: Certificate, at: datetime, now: datetime, max_age: timedelta) -> None:
+    def __init__(self, certificate: Revocable, at: datetime, now: datetime, max_age: timedelta) -> None:
         self.certificate, self.at, self.now, self._max_age = certificate, at, now, max_age
         self.revoked: list[tuple[ListFacts, RevokedEntry]] = []
         self.damaged = False

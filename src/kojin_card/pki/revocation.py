@@ -21,7 +21,7 @@ from kojin_card.pki.profile import load_profiles
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from kojin_card.pki.certificate import AuthorityKey, Certificate
+    from kojin_card.pki.certificate import AuthorityKey
     from kojin_card.pki.trust import TrustAnchor
 
 MAX_CRL_BYTES = 64 * 1024 * 1024
@@ -67,6 +67,32 @@ class Unknown(StrEnum):
     NO_LIST = "no_list"
     STALE = "stale"
     UNUSABLE = "unusable"
+    # of whoever is asked, a responder or a platform operator:
+    NO_RESPONDER = "no_responder"
+    UNREACHABLE = "unreachable"
+    NOT_KNOWN = "not_known"
+    UNTRUSTED = "untrusted"
+    OUTDATED = "outdated"
+
+
+class Revocable(Protocol):
+    """What a source must know of a certificate to be asked about it: the certificate itself, or what was kept of it
+    (:class:`~kojin_card.pki.reference.CertificateReference`)."""
+
+    @property
+    def serial(self) -> int:
+        """発行の番号."""
+        ...
+
+    @property
+    def crl_scope(self) -> bytes | None:
+        """The one directoryName of the one distribution point, as an encoded Name; lists are found by it."""
+        ...
+
+    @property
+    def not_after(self) -> datetime:
+        """The last second of validity; lists and responders may forget a certificate after it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +103,8 @@ class RevocationAnswer:
         why: why it is not known; None for the other two.
         revoked_at: when the certificate stopped to be valid (the earlier of revocationDate and invalidityDate).
         reason: a name of :data:`REASON_NAMES`; certificateHold is final in JPKI (jpki.md §3).
-        method: how it was found out (``crl``).
-        source: identifies what was asked: SHA-256 of the list.
+        method: how it was found out (``crl``, ``ocsp``, ``operator``).
+        source: identifies what was used: SHA-256 of the list or of the OCSP response, or an operator's reference id.
         detail: a word more for people, harmless.
         revoked_later_at: of a good answer about the past: since when it is revoked all the same (``reason`` says why).
         asserted_by: who vouches for what no signature says (that a list is this municipality's); shown in the verdict.
@@ -123,7 +149,7 @@ class RevocationAnswer:
 class RevocationSource(Protocol):
     """Whatever can say if a certificate is revoked. Must not raise for want of knowledge, and must be thread-safe."""
 
-    def status(self, certificate: Certificate, issuer: TrustAnchor, at: datetime, *, now: datetime) -> RevocationAnswer:
+    def status(self, certificate: Revocable, issuer: TrustAnchor, at: datetime, *, now: datetime) -> RevocationAnswer:
         """The status of ``certificate`` at ``at``.
 
         Args:
@@ -161,7 +187,7 @@ class ListFacts:
         """thisUpdate <= at < nextUpdate, and not older than ``max_age``."""
         return self.this_update <= at < self.next_update and at - self.this_update <= max_age
 
-    def answers(self, certificate: Certificate, at: datetime, now: datetime, max_age: timedelta = MAX_AGE) -> bool:
+    def answers(self, certificate: Revocable, at: datetime, now: datetime, max_age: timedelta = MAX_AGE) -> bool:
         """Whether this list can tell the status at ``at``: fresh then, or issued since, before the certificate ended.
 
         A later list tells more, for it has the date of each revocation; but lists drop certificates that have expired.

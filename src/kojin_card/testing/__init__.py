@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from kojin_card.testing.cards import new_card, pin
     from kojin_card.testing.documents import blank_pdf
     from kojin_card.testing.faults import Fault, FaultKind, FaultyConnection, every_fault
+    from kojin_card.testing.ocsp import OcspAnswers, OcspFault
+    from kojin_card.testing.responder import OcspResponder
     from kojin_card.testing.revocation import FreshLists
     from kojin_card.testing.verdict_table import VerdictCase
     from kojin_card.testing.verdicts import DOCUMENTS_NOW, VerdictDocument, verdict_document, verdict_documents
@@ -24,6 +26,9 @@ __all__ = [
     "FaultKind",
     "FaultyConnection",
     "FreshLists",
+    "OcspAnswers",
+    "OcspFault",
+    "OcspResponder",
     "SoftCard",
     "VerdictCase",
     "VerdictDocument",
@@ -41,6 +46,9 @@ _HOMES = {
     "FaultKind": "faults",
     "FaultyConnection": "faults",
     "FreshLists": "revocation",
+    "OcspAnswers": "ocsp",
+    "OcspFault": "ocsp",
+    "OcspResponder": "responder",
     "SoftCard": "cards",
     "VerdictCase": "verdict_table",
     "VerdictDocument": "verdicts",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kojin_card.card import Card
     from kojin_card.simulator import Persona, SoftCard
     from kojin_card.testing.faults import Fault
+    from kojin_card.testing.responder import OcspResponder
     from kojin_card.testing.revocation import FreshLists
     from kojin_card.testing.verdicts import VerdictDocument
     from kojin_card.verification import MemoryChallengeStore, Verifier
@@ -180,6 +181,16 @@ def fresh_lists(card_clock: Callable[[], datetime]) -> FreshLists:
     from kojin_card.testing.revocation import FreshLists
 
     return FreshLists(card_clock)
+
+
+@pytest.fixture
+def ocsp_responder(card_clock: Callable[[], datetime]) -> Iterator[OcspResponder]:
+    """An OCSP responder of the test PKI on this machine: ``ocsp_responder.source()`` asks it, ``.revoke(certificate)``
+    and ``.fault = "no_nonce"`` change what it answers."""
+    from kojin_card.testing.responder import OcspResponder
+
+    with OcspResponder(card_clock) as running:
+        yield running
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from kojin_card.pki.revocation import RevocationAnswer
+    from kojin_card.pki.revocation import Revocable, RevocationAnswer
     from kojin_card.pki.trust import TrustAnchor
 
 #: how long a set of lists is used before a new one is made; far less than the day for which a list counts as fresh
@@ -89,7 +89,7 @@ class FreshLists:
             self._revoked = frozenset({*others, (anchor.name, RevokedEntry(parsed.serial, moment, reason))})
             self._made = None
 
-    def status(self, certificate: Certificate, issuer: TrustAnchor, at: datetime, *, now: datetime) -> RevocationAnswer:
+    def status(self, certificate: Revocable, issuer: TrustAnchor, at: datetime, *, now: datetime) -> RevocationAnswer:
         """See :meth:`~kojin_card.pki.revocation.RevocationSource.status`."""
         with self._lock:
             if self._made is None or not self._made[0] <= now < self._made[0] + RENEWED_AFTER:

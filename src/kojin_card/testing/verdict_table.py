@@ -139,6 +139,10 @@ WITHOUT: Mapping[str, str] = {
     "signature.not_by_issuer": "is of a driving licence, which is no document: judge one that `licence_holder` has",
     "policy.undefined": "needs an authentication CA of J-LIS's test environment in the trust store; none is published",
     **{
+        f"revocation.{why}": "needs somebody who is asked: `kojin_card.testing.OcspResponder` gives it"
+        for why in ("no_responder", "unreachable", "not_known", "untrusted", "outdated")
+    },
+    **{
         reason: "is found on a card, not in a document; tests/attacks/test_authenticity.py has cards for each"
         for reason in REASONS
         if reason.split(".")[0] in CARD_CHECKS

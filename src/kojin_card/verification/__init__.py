@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from kojin_card.pki.card_evidence import CardEvidence, RecordEvidence
 from kojin_card.pki.crl_store import CrlFile, CrlFolder
+from kojin_card.pki.ocsp_source import Combined, OcspSettings, OcspSource
+from kojin_card.pki.operator_source import OperatorAnswer, OperatorQuestion, OperatorSource
+from kojin_card.pki.reference import CertificateReference, LinkSource
 from kojin_card.pki.revocation import RevocationAnswer, RevocationSource, RevocationStatus
 from kojin_card.verification.authenticity import CardJudge
 from kojin_card.verification.challenges import ChallengeStore, MemoryChallengeStore, SqliteChallengeStore
@@ -18,12 +21,20 @@ from kojin_card.verification.verifier import Verifier
 __all__ = [
     "CardEvidence",
     "CardJudge",
+    "CertificateReference",
     "ChallengeStore",
+    "Combined",
     "CrlFile",
     "CrlFolder",
     "Holder",
     "LicenceIssuerKey",
+    "LinkSource",
     "MemoryChallengeStore",
+    "OcspSettings",
+    "OcspSource",
+    "OperatorAnswer",
+    "OperatorQuestion",
+    "OperatorSource",
     "RecordEvidence",
     "RevocationAnswer",
     "RevocationSource",

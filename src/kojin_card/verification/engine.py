@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from kojin_card.pki.certificate import Certificate
     from kojin_card.pki.profile import CertificateProfile, Purpose
-    from kojin_card.pki.revocation import RevocationSource
+    from kojin_card.pki.revocation import Revocable, RevocationSource
     from kojin_card.pki.trust import TrustAnchor, TrustStore
 
 #: in every verdict's evidence: which rules judged
@@ -198,7 +198,7 @@ class Task:
             return checks, evidence
         evidence["anchor"] = anchor.id
         evidence["issuer_key_id"] = anchor.key_id.hex()
-        answer = self._ask(certificate, anchor)
+        answer = self.ask(certificate, anchor)
         checks += [
             path.check_profile(certificate, profile, anchor),
             path.check_key_usage(certificate, profile),
@@ -210,7 +210,8 @@ class Task:
             evidence["revocation_source"] = f"{answer.method}:{answer.source}"
         return checks, evidence
 
-    def _ask(self, certificate: Certificate, anchor: TrustAnchor) -> RevocationAnswer | None:
+    def ask(self, certificate: Revocable, anchor: TrustAnchor) -> RevocationAnswer | None:
+        """What the source says of a certificate, or of what was kept of one; None without a source."""
         if self.revocation is None:
             return None
         try:

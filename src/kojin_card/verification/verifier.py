@@ -237,6 +237,34 @@ class Verifier:
         about, found = task.certificate_checks(parsed, wanted)
         return task.verdict("certificate", checks + about, CERTIFICATE_CHECKS, evidence=found, certificate=parsed)
 
+    def serial_status(
+        self,
+        serial: str | int,
+        issuer: str | TrustAnchor,
+        *,
+        scope: str | bytes | None = None,
+        not_after: datetime | None = None,
+        at: datetime | None = None,
+        received_at: datetime | None = None,
+    ) -> Verdict:
+        """Judge a stored serial number alone (現況確認): passed means not revoked, and nothing else.
+
+        See :mod:`kojin_card.verification.serials`, also for many at once.
+
+        Args:
+            serial: 発行の番号; hex when it is text.
+            issuer: the CA's key identifier, its name in the store, or the anchor.
+            scope: its distribution point (``Certificate.crl_scope``, or that name in RFC 4514): lists are found by it.
+            not_after: its end, where it was kept.
+
+        Raises:
+            InputError: a serial, CA or name that cannot be.
+        """
+        from kojin_card.verification import serials
+
+        row = serials.make_reference(serial, issuer, self.trust, scope=scope, not_after=not_after)
+        return serials.judge(self._task(at, received_at, False), *row)
+
 
 def _parse(certificate: bytes) -> Certificate | Check:
     """The certificate, or the check that says why it is none."""

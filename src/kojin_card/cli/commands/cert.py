@@ -12,6 +12,7 @@ from kojin_card.cli.framework import KojinGroup, argument, command, option, outp
 from kojin_card.cli.judging import Judging, judging_options, trust_store
 from kojin_card.cli.render import Fields, Heading, Line
 from kojin_card.cli.secret_sources import GivenSecrets
+from kojin_card.cli.serials import AskedSerials, serial_options
 from kojin_card.cli.wording import moment, utc
 from kojin_card.errors import AccessDenied, SecretUnavailable
 
@@ -30,8 +31,9 @@ cert = KojinGroup(
 )
 
 
-def _role() -> click.Argument:
-    return argument("role", type=click.Choice(ROLES), metavar="|".join(ROLES))
+def _role(*, required: bool = True) -> click.Argument:
+    names = "|".join(ROLES)
+    return argument("role", type=click.Choice(ROLES), metavar=names if required else f"[{names}]", required=required)
 
 
 def read_certificate(session: Session, role: str, secrets: str | None, *, last_try: bool) -> bytes:
@@ -55,8 +57,11 @@ def read_certificate(session: Session, role: str, secrets: str | None, *, last_t
 
 
 def _plan(given: Mapping[str, Any]) -> Plan:
-    """A certificate, after its secret where it has one."""
+    """A certificate, after its secret where it has one; for stored serials no card at all."""
     match given["role"]:
+        case None:
+            stored = given["serials"]
+            return plan().reading(None if stored is None else str(stored)).writing(given["output"], private=True)
         case "sign":
             return plan(
                 verify("jpki/sign_password"),
@@ -157,13 +162,24 @@ def pem(certificate: bytes) -> bytes:
     return b"\n".join([b"-----BEGIN CERTIFICATE-----", *lines, b"-----END CERTIFICATE-----", b""])
 
 
-@command("cert.status", _role(), *judging_options(), *secret_options(), plan=_plan)
-def status(session: Session, role: str, secrets: str | None, last_try: bool, **options: Any) -> int:
-    """Whether the certificate is one of the store's CAs, in its profile, valid and not revoked."""
+@command(
+    "cert.status",
+    _role(required=False),
+    *serial_options(),
+    *judging_options(),
+    *secret_options(),
+    plan=_plan,
+)
+def status(session: Session, role: str | None, secrets: str | None, last_try: bool, **options: Any) -> int:
+    """Whether the certificate is one of the store's CAs, in its profile, valid and not revoked; of stored serials only
+    whether they are revoked."""
     from kojin_card.cli.judged import answer_verdicts
     from kojin_card.pki.profile import Purpose
 
     judging = Judging.taken_from(options)
+    asked = AskedSerials.taken_from(options, role=role, disclose=judging.disclose)
+    if role is None:
+        return asked.answer(session, judging)
     certificate = read_certificate(session, role, secrets, last_try=last_try)
     if role.endswith("-ca"):
         verdict = _authority(session, role, certificate, judging)
