@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kojin_card.version import __version__
+
 if TYPE_CHECKING:
     from kojin_card import errors
     from kojin_card.applications import (
@@ -69,9 +71,6 @@ if TYPE_CHECKING:
     from kojin_card.transport.link import Exchange
     from kojin_card.verdict import Indication, SubIndication, Verdict
     from kojin_card.verification import LicenceIssuerKey, Verifier, judge_licence
-
-#: The version of the distribution; a test holds it against pyproject.toml (importlib.metadata would cost every start).
-__version__ = "0.1.0"
 
 _HOMES = {
     "applications": (

@@ -9,18 +9,22 @@ from __future__ import annotations
 from kojin_card.pki.card_evidence import CardEvidence, RecordEvidence
 from kojin_card.pki.crl_store import CrlFile, CrlFolder
 from kojin_card.pki.revocation import RevocationAnswer, RevocationSource, RevocationStatus
+from kojin_card.pki.tsa import TsaStore
 from kojin_card.verification.authenticity import CardJudge
 from kojin_card.verification.challenges import ChallengeStore, MemoryChallengeStore, SqliteChallengeStore
 from kojin_card.verification.holder import Holder, Sex
 from kojin_card.verification.licence import LicenceIssuerKey, judge_licence
+from kojin_card.verification.pinless import ChipAnswer, EarlierConfirmations
 from kojin_card.verification.verifier import Verifier
 
 __all__ = [
     "CardEvidence",
     "CardJudge",
     "ChallengeStore",
+    "ChipAnswer",
     "CrlFile",
     "CrlFolder",
+    "EarlierConfirmations",
     "Holder",
     "LicenceIssuerKey",
     "MemoryChallengeStore",
@@ -30,6 +34,7 @@ __all__ = [
     "RevocationStatus",
     "Sex",
     "SqliteChallengeStore",
+    "TsaStore",
     "Verifier",
     "judge_licence",
 ]
