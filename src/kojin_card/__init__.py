@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kojin_card.version import __version__
-
 if TYPE_CHECKING:
     from kojin_card import errors
     from kojin_card.applications import (
@@ -71,6 +69,7 @@ if TYPE_CHECKING:
     from kojin_card.transport.link import Exchange
     from kojin_card.verdict import Indication, SubIndication, Verdict
     from kojin_card.verification import LicenceIssuerKey, Verifier, judge_licence
+    from kojin_card.version import __version__
 
 _HOMES = {
     "applications": (
@@ -132,6 +131,7 @@ _HOMES = {
     "transport.link": ("Exchange",),
     "verdict": ("Indication", "SubIndication", "Verdict"),
     "verification": ("LicenceIssuerKey", "Verifier", "judge_licence"),
+    "version": ("__version__",),
 }
 
 __all__ = [

@@ -26,6 +26,7 @@ _VERSIONS = {
     "info": "1.1",
     "licence": "1.1",
     "pin-status": "1.1",
+    "verdicts": "1.1",
 }
 #: the versions of what ``--json`` prints; a field added: minor, a field removed or changed: major
 JSON_SCHEMAS: Mapping[str, str] = {

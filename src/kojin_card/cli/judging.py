@@ -54,13 +54,23 @@ def folder_options() -> tuple[click.Parameter, ...]:
     )
 
 
-def judging_options(*, disclose: bool = True) -> tuple[click.Parameter, ...]:
-    """The options of every command that gives a verdict."""
+def judging_options(*, disclose: bool = True, stamped: bool = False) -> tuple[click.Parameter, ...]:
+    """The options of every command that gives a verdict.
+
+    Args:
+        stamped: what is judged may have time-stamps.
+    """
+    path = click.Path(path_type=Path)
+    stamps = (
+        option("--tsa", metavar="FILE", type=path, multiple=True, help="tsa"),
+        option("--timestamp", metavar="FILE", type=path, multiple=True, help="timestamp"),
+    )
     return (
         store_option(),
         *folder_options(),
         option("--at", metavar="TIME", type=Moment(), help="at"),
         option("--received-at", metavar="TIME", type=Moment(), help="received_at"),
+        *(stamps if stamped else ()),
         *((option("--disclose", is_flag=True, help="disclose"),) if disclose else ()),
     )
 
@@ -75,6 +85,8 @@ class Judging:
     at: datetime | None
     received_at: datetime | None
     disclose: bool = False
+    tsa: tuple[Path, ...] = ()
+    timestamp: tuple[Path, ...] = ()
 
     @classmethod
     def taken_from(cls, options: dict[str, Any]) -> Judging:
@@ -83,7 +95,7 @@ class Judging:
         Raises:
             UsageError: both times were given.
         """
-        names = ("trust", "trust_folder", "revocation", "at", "received_at", "disclose")
+        names = ("trust", "trust_folder", "revocation", "at", "received_at", "disclose", "tsa", "timestamp")
         chosen = cls(**{name: options.pop(name) for name in names if name in options})
         if chosen.at is not None and chosen.received_at is not None:
             raise UsageError("--at and --received-at exclude each other", operation="verify")
@@ -93,15 +105,30 @@ class Judging:
         """What the verifier's methods take besides the thing to be judged."""
         return {"at": self.at, "received_at": self.received_at, "disclose": self.disclose}
 
+    def stamps(self) -> dict[str, Any]:
+        """What the verifier's methods take of time-stamps that came beside a signature.
+
+        Raises:
+            InputError: a file cannot be read.
+        """
+        from kojin_card.pki.files import read_bounded
+        from kojin_card.verification.timestamps import MAX_TOKEN_BYTES
+
+        return {"timestamps": [read_bounded(path, 2 * MAX_TOKEN_BYTES) for path in self.timestamp]}
+
     def verifier(self, session: Session) -> Verifier:
         """The verifier that the options describe.
 
         Raises:
-            TrustError, SpecError, InputError: the store, its folder or the revocation lists cannot be used.
+            TrustError, SpecError, InputError: the store, its folder, the revocation lists or the time-stamping
+                authorities cannot be used.
         """
+        from kojin_card.pki.tsa import TsaStore
         from kojin_card.verification import Verifier
 
-        return Verifier(trust_store(self.trust, self.trust_folder), revocation_source(self.revocation), session.now)
+        tsa = TsaStore.load(self.tsa) if self.tsa else None
+        trust, source = trust_store(self.trust, self.trust_folder), revocation_source(self.revocation)
+        return Verifier(trust, source, session.now, tsa=tsa)
 
 
 def trust_store(store: str, folder: Path | None) -> TrustStore:

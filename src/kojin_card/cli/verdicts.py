@@ -44,6 +44,8 @@ def verdict_json(verdict: Verdict, lang: str) -> dict[str, Any]:
         "evidence": dict(verdict.evidence),
         "parts": [verdict_json(part, lang) for part in verdict.parts],
     }
+    if verdict.timestamps:
+        value["timestamps"] = [verdict_json(stamp, lang) for stamp in verdict.timestamps]
     if verdict.holder is not None:
         value["holder"] = person_json(verdict.holder)
     return value
@@ -85,6 +87,8 @@ def verdict_blocks(verdict: Verdict, console: Console, title: str) -> list[Block
         blocks += [Heading(console.text("say.verdict.holder")), Fields(person_rows(verdict.holder, console))]
     for number, part in enumerate(verdict.parts, 1):
         blocks += verdict_blocks(part, console, console.text("say.verdict.part", number=number))
+    for number, stamp in enumerate(verdict.timestamps, 1):
+        blocks += verdict_blocks(stamp, console, console.text("say.verdict.timestamp", number=number))
     return blocks
 
 
