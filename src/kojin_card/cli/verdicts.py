@@ -67,11 +67,10 @@ def verdict_blocks(verdict: Verdict, console: Console, title: str) -> list[Block
     symbol, role = overall(verdict)
     sub = verdict.sub_indication
     answer = f"{console.symbol(symbol)} {verdict.indication}" + (f" / {sub}" if sub else "")
-    blocks: list[Block] = [
-        Heading(title),
-        Line(answer, role),
-        Line(messages.indication_words(str(verdict.indication), lang, verdict.subject, _deciding(verdict))),
-    ]
+    words = messages.indication_words(str(verdict.indication), lang, verdict.subject, _deciding(verdict))
+    blocks: list[Block] = [Heading(title), Line(answer, role), Line(words)]
+    if verdict.subject == "timestamp":  # a good one beside a bad signature must not look like a good signature
+        blocks[1:] = [Line(f"{console.symbol(symbol)} {words}")]
     if sub is not None:
         blocks.append(Line(f"{sub}: {messages.sub_indication_words(str(sub), lang, verdict.subject)}"))
     if verdict.checks:

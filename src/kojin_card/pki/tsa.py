@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+_OPERATION = "load time-stamping authorities"
 TIME_STAMPING = "1.3.6.1.5.5.7.3.8"
 _ANY_USAGE = "2.5.29.37.0"
 _NAME_CONSTRAINTS = "2.5.29.30"
@@ -242,7 +243,7 @@ class TsaStore:
                     anchor = _certificate(block)
                     anchors[anchor.sha256] = anchor
         if not anchors:
-            raise InputError("no certificate of a time-stamping authority", operation="load time-stamping authorities")
+            raise InputError("no certificate of a time-stamping authority", operation=_OPERATION)
         return cls(tuple(anchors.values()), tuple(lists.values()))
 
     def path(self, leaf: Certificate, offered: Sequence[Certificate], moments: Sequence[datetime]) -> TsaPath | None:
@@ -364,21 +365,21 @@ def _left_in_order(entry: x509.RevokedCertificate, stamped: datetime) -> bool:
 
 
 def _refuse(words: str) -> TrustError:
-    return TrustError(words, operation="load time-stamping authorities")
+    return TrustError(words, operation=_OPERATION)
 
 
 def _certificate(data: bytes) -> Certificate:
     try:
         return Certificate.parse(to_der(bytes(data), "CERTIFICATE", limit=MAX_FILE_BYTES))
     except DecodeError as bad:
-        raise InputError("not a certificate", operation="load time-stamping authorities") from bad
+        raise InputError("not the certificate of a time-stamping authority or CA", operation=_OPERATION) from bad
 
 
 def _list(data: bytes) -> TsaList:
     try:
         return TsaList.parse(to_der(bytes(data), "X509 CRL", limit=MAX_FILE_BYTES))
     except DecodeError as bad:
-        raise InputError(bad.message, operation="load time-stamping authorities") from bad
+        raise InputError("no revocation list that can be used for time-stamps", operation=_OPERATION) from bad
 
 
 def _is_certificate(data: bytes) -> bool:
@@ -398,7 +399,7 @@ def _files(paths: Iterable[Path]) -> list[Path]:
             raise InputError("the folder cannot be read", file=path.name) from bad
         out += sorted(found)
         if len(out) > MAX_FILES:
-            raise InputError("too many files", operation="load time-stamping authorities")
+            raise InputError("too many files", operation=_OPERATION)
     return out
 
 
