@@ -106,6 +106,12 @@ GOOD: dict[str, Callable[[], Verdict]] = {
     "a fraction of a second": lambda: verdict_on(good(fraction=".5")),
     "an extension that is not critical": lambda: verdict_on(good(extensions=tlv(0xA1, tlv(0x30, oid("1.2.3.4"), tlv(0x04, b"x"))))),
     "ordering": lambda: verdict_on(good(ordering=b"\x01\x01\xff")),
+    "trusted itself, an old list of its CA": lambda: verdict_on(
+        good(), trusted=store(root(), authority(), lists=(tsa_list(end=NOW - timedelta(minutes=1)),))
+    ),
+    "as the authority's whole answer": lambda: judge().verify_cms(
+        message(), timestamps=[tlv(0x30, tlv(0x30, tlv(0x02, b"\x00")), good())]
+    ),
     "through an intermediate": lambda: verdict_on(through()[0], trusted=through()[1]),
     "elliptic curve": lambda: verdict_on(elliptic()),
     "in BER": lambda: judge().verify_cms(as_ber(message(good()))),
@@ -250,6 +256,8 @@ A28 = [
     tokens("revoked at that second", "revocation.revoked", good, lambda: revoked(STAMPED, x509.ReasonFlags.superseded)),
     tokens("revoked by an old list, left out by the new", "revocation.revoked", good, lambda: store(lists=(
         tsa_list((77, BEGIN, None), begin=NOW - 20 * DAY, end=NOW - 10 * DAY), tsa_list()))),
+    tokens("trusted itself, but its CA's list says that it is revoked", "revocation.revoked", good, lambda: store(root(), authority(), lists=(
+        tsa_list((77, NOW - DAY, None)),))),
     tokens("an intermediate that is revoked", "revocation.revoked", lambda: through()[0], lambda: store(lists=(
         tsa_list((5, NOW - DAY, None)), tsa_list(issuer="middle")))),
     tokens("nobody asked whether it is revoked", "revocation.no_source", good, lambda: store(nothing=True)),

@@ -20,6 +20,7 @@ from attacks.forge import ISSUED, NOW, Cms, attributes, certificate, elements, i
 from kojin_card.pki import der
 from kojin_card.pki.tsa import TsaStore
 from kojin_card.signing import sign_cms
+from kojin_card.testing.documents import blank_pdf
 from kojin_card.verdict import Indication, TimeBasis, Verdict
 from kojin_card.verification import Verifier
 from signers import make_signer, run
@@ -77,10 +78,9 @@ def test_openssl_cms(tmp_path: Path, flags: tuple[str, ...], detached: bool, for
 # --- pyhanko ----------------------------------------------------------------------------------------------------------
 
 
-def by_pyhanko(*, detached: bool, stamped: bool = False, **options: Any) -> bytes:
-    """A CMS by pyhanko's signer, with its own dummy time-stamper if need be."""
+def parts() -> tuple[Any, Any]:
+    """pyhanko's signer with the holder's key, and its dummy time-stamper with the authority's."""
     from pyhanko.sign import signers, timestamps
-    from pyhanko.sign.signers.pdf_cms import PdfCMSSignedAttributes
     from pyhanko_certvalidator.registry import SimpleCertificateStore
 
     registry: Any = SimpleCertificateStore()  # type: ignore[no-untyped-call]  # it has no annotations
@@ -89,17 +89,33 @@ def by_pyhanko(*, detached: bool, stamped: bool = False, **options: Any) -> byte
         signing_key=keys.PrivateKeyInfo.load(PKCS8),
         cert_registry=registry,
     )
-    stamper = None
-    if stamped:
-        own = tsa.private("tsa").private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-        stamper = timestamps.DummyTimeStamper(
-            asn1_x509.Certificate.load(tsa.authority()), keys.PrivateKeyInfo.load(own), fixed_dt=tsa.STAMPED
-        )
+    own = tsa.private("tsa").private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    stamper = timestamps.DummyTimeStamper(
+        asn1_x509.Certificate.load(tsa.authority()), keys.PrivateKeyInfo.load(own), fixed_dt=tsa.STAMPED
+    )
+    return signer, stamper
+
+
+def trusting() -> Verifier:
+    """A verifier that trusts the authority's CA, with its list."""
+    base = verifier()
+    return Verifier(base.trust, base.revocation, base.now, tsa=TsaStore.of([tsa.root()], [tsa.tsa_list()]))
+
+
+def by_pyhanko(*, detached: bool, stamped: bool = False, **options: Any) -> bytes:
+    """A CMS by pyhanko's signer, with its own dummy time-stamper if need be."""
+    from pyhanko.sign.signers.pdf_cms import PdfCMSSignedAttributes
+
+    signer, stamper = parts()
     if stamped:  # a signature is no younger than its time-stamp
         options["signed_attr_settings"] = PdfCMSSignedAttributes(signing_time=tsa.STAMPED)
     made = asyncio.run(
         signer.async_sign_general_data(
-            io.BytesIO(CONTENT) if detached else CONTENT, "sha256", detached=detached, timestamper=stamper, **options
+            io.BytesIO(CONTENT) if detached else CONTENT,
+            "sha256",
+            detached=detached,
+            timestamper=stamper if stamped else None,
+            **options,
         )
     )
     data: bytes = made.dump()
@@ -123,6 +139,24 @@ def test_pyhanko_time_stamp(lists: tuple[bytes, ...]) -> None:
     assert [one.reasons for one in verdict.timestamps] == [()]
     assert verdict.require().time_basis is TimeBasis.TIMESTAMP
     assert verdict.time == tsa.STAMPED
+
+
+@pytest.mark.parametrize("form", ["PADES", "ADOBE_PKCS7_DETACHED"])
+def test_pyhanko_pdf_with_a_time_stamp(form: str) -> None:
+    from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+    from pyhanko.sign import fields, signers
+
+    signer, stamper = parts()
+    meta = signers.PdfSignatureMetadata(
+        field_name="Signed", subfilter=fields.SigSeedSubFilter[form], md_algorithm="sha256"
+    )
+    out = io.BytesIO()
+    pdf = IncrementalPdfFileWriter(io.BytesIO(blank_pdf(["one page"])))
+    asyncio.run(signers.PdfSigner(meta, signer=signer, timestamper=stamper).async_sign_pdf(pdf, output=out))
+    verdict = trusting().verify_pdf(out.getvalue())
+    assert [one.reasons for one in verdict.timestamps] == [()]
+    if form == "PADES":  # the older form has pyhanko's clock in it, which is later than this time-stamp
+        assert (verdict.require().time_basis, verdict.time) == (TimeBasis.TIMESTAMP, tsa.STAMPED)
 
 
 # --- openssl ts -------------------------------------------------------------------------------------------------------
@@ -167,7 +201,8 @@ def test_openssl_time_stamp(tmp_path: Path, ess: str, digest: str, nonce: bool, 
     assert asked.returncode == 0, asked.stderr
     made = run(
         "openssl", "ts", "-reply", "-config", "config", "-section", "tsa", "-queryfile", "query",
-        "-signer", "certificate", "-inkey", "key", "-chain", "chain", "-token_out", "-out", "token", cwd=tmp_path,
+        "-signer", "certificate", "-inkey", "key", "-chain", "chain", "-out", "token",
+        *(("-token_out",) if nonce else ()), cwd=tmp_path,
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
     token = (tmp_path / "token").read_bytes()

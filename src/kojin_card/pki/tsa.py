@@ -273,26 +273,32 @@ class TsaStore:
                 if one not in below and one not in self.anchors and _issued(child, one, len(below) - 1, steps):
                     yield from self._paths((*below, one), offered, steps)
 
-    def revocation(self, path: TsaPath, stamped: datetime, now: datetime) -> Check:
+    def revocation(self, path: TsaPath, stamped: datetime, now: datetime) -> Check | None:
         """Whether anything below the anchor was revoked, by lists that are fresh at ``now``.
+
+        Of a TSA that is trusted itself nobody need ask (None), but a list of its CA, given as well, is not passed over.
 
         An authority that stopped in good order after ``stamped`` leaves its older tokens good (RFC 3161 §4.1); whatever
         was revoked for any other reason, or for none that is said, is of no use whenever it was.
         """
-        if not self.lists:
+        pairs = list(zip(path.certificates, path.certificates[1:], strict=False))
+        if path.direct:
+            leaf, steps = path.certificates[0], [MAX_STEPS]
+            pairs = [(leaf, one) for one in self.anchors if _issued(leaf, one, 0, steps, anchor=True)]
+        elif not self.lists:
             return Check.not_checked(CheckId.REVOCATION, "revocation.no_source")
         used: list[str] = []
-        for child, issuer in zip(path.certificates, path.certificates[1:], strict=False):
+        for child, issuer in pairs:
             own = [one for one in self.lists if one.by(issuer)]
             for one in own:
                 entry = one.list.get_revoked_certificate_by_serial_number(child.serial)
                 if entry is not None and not _left_in_order(entry, stamped):
                     return Check.failed("revocation.revoked", method="crl", source=one.sha256)
             fresh = [one for one in own if one.fresh(now)]
-            if not fresh:
+            if not fresh and not path.direct:
                 return Check.failed("revocation.stale" if own else "revocation.no_list", method="crl")
-            used.append(max(fresh, key=lambda one: one.list.last_update_utc).sha256)
-        return Check.passed(CheckId.REVOCATION, method="crl", source=" ".join(used))
+            used += [max(fresh, key=lambda one: one.list.last_update_utc).sha256] if fresh else []
+        return None if path.direct else Check.passed(CheckId.REVOCATION, method="crl", source=" ".join(used))
 
 
 def names_a_tsa(certificate: Certificate) -> bool:

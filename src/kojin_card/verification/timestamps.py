@@ -206,7 +206,16 @@ def _read(token: bytes) -> SignedData:
         with contextlib.suppress(InputError):
             token = to_der(token, label, limit=MAX_TOKEN_BYTES)
             break
-    return SignedData.parse(token)
+    return SignedData.parse(_unwrapped(token))
+
+
+def _unwrapped(data: bytes) -> bytes:
+    """The token of a TimeStampResp (RFC 3161 §2.4.2), which is what authorities send; anything else as it is."""
+    with contextlib.suppress(der.DerError):
+        parts = der.children(der.single(data, der.SEQUENCE))
+        if [part.tag for part in parts] == [der.SEQUENCE, der.SEQUENCE]:  # a token begins with an object identifier
+            return parts[1].raw
+    return data
 
 
 def _about(info: TstInfo) -> dict[str, str]:
@@ -259,9 +268,8 @@ def _checks(
     fit = names_a_tsa(certificate) and understood(certificate)
     checks.append(Check.passed(CheckId.KEY_USAGE) if fit else Check.failed("key_usage.wrong"))
     checks.append(_validity(path, info, now))
-    if not path.direct:
-        checks.append(task.tsa.revocation(path, info.proven, now))
-    return checks, path
+    revocation = task.tsa.revocation(path, info.proven, now)
+    return [*checks, *([] if revocation is None else [revocation])], path
 
 
 def _format(signer: SignerInfo) -> Check:
