@@ -46,7 +46,7 @@ def test_every_verdict_names_engine_and_policy() -> None:
     ]
     found = [one.evidence for verdict in verdicts for one in every(verdict)]
     assert len(found) == 10
-    assert {one["policy_sha256"] for one in found} == {digest(judging)}
+    assert {one["policy_sha256"] for one in found} == {judging.policy_sha256}
     assert {one["engine"] for one in found} == {f"kojin_card.verification {kojin_card.__version__}"}
 
 

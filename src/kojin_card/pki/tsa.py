@@ -11,7 +11,6 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -38,6 +37,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from cryptography import x509
+
 _OPERATION = "load time-stamping authorities"
 TIME_STAMPING = "1.3.6.1.5.5.7.3.8"
 _ANY_USAGE = "2.5.29.37.0"
@@ -54,9 +55,7 @@ _UNDERSTOOD = frozenset(
     {KEY_USAGE, BASIC_CONSTRAINTS, EXTENDED_KEY_USAGE, CERTIFICATE_POLICIES, CRL_DISTRIBUTION_POINTS}
 )
 #: RFC 3161 §4.1: a TSA that stopped for these reasons leaves its older tokens good; for any other they all fall
-_ORDERLY = frozenset(
-    {x509.ReasonFlags.affiliation_changed, x509.ReasonFlags.superseded, x509.ReasonFlags.cessation_of_operation}
-)
+_ORDERLY = frozenset({"affiliationChanged", "superseded", "cessationOfOperation"})
 _HASHES: Mapping[str, hashes.HashAlgorithm] = {
     "sha256": hashes.SHA256(),
     "sha384": hashes.SHA384(),
@@ -134,6 +133,8 @@ class TsaList:
             DerError: no CRL; a delta or an indirect list, one for some reasons or for CAs only; no nextUpdate; an
                 unknown critical extension.
         """
+        from cryptography import x509  # slow to import, and only who has such a list needs it
+
         der.check(data)
         try:
             found = x509.load_der_x509_crl(data)
@@ -359,12 +360,14 @@ def _issued(child: Certificate, issuer: Certificate, below: int, steps: list[int
 
 
 def _left_in_order(entry: x509.RevokedCertificate, stamped: datetime) -> bool:
+    from cryptography import x509
+
     try:
         reason: Any = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason
         invalid = [one for one in entry.extensions if one.critical or isinstance(one.value, x509.InvalidityDate)]
     except (x509.ExtensionNotFound, ValueError):
         return False
-    return reason in _ORDERLY and not invalid and entry.revocation_date_utc > stamped
+    return reason.value in _ORDERLY and not invalid and entry.revocation_date_utc > stamped
 
 
 # --- files ------------------------------------------------------------------------------------------------------------

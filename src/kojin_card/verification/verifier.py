@@ -107,6 +107,14 @@ class Verifier:
         """
         return cls(TrustStore.load(store, folder=folder, extra_anchors=extra_anchors), revocation, now, tsa=tsa)
 
+    @property
+    def policy_sha256(self) -> str:
+        """What every verdict's evidence calls so: by which rules and whose trust this verifier judges as it is set.
+
+        How it is made stands in :mod:`~kojin_card.verification.policy` and in docs/verdicts.md.
+        """
+        return self._task(None, None, False).policy_sha256
+
     def _task(
         self, at: datetime | None, received_at: datetime | None, disclose: bool, tokens: Iterable[bytes] = ()
     ) -> Task:
