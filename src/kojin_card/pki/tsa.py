@@ -54,7 +54,8 @@ MAX_STEPS = 64
 _UNDERSTOOD = frozenset(
     {KEY_USAGE, BASIC_CONSTRAINTS, EXTENDED_KEY_USAGE, CERTIFICATE_POLICIES, CRL_DISTRIBUTION_POINTS}
 )
-#: RFC 3161 §4.1: a TSA that stopped for these reasons leaves its older tokens good; for any other they all fall
+#: RFC 3161 §4: a TSA that stopped for these reasons leaves its older tokens good; for any other they all fall. The RFC
+#: takes ``unspecified`` too when it is written out; here it does not, for it says as little as no reason at all.
 _ORDERLY = frozenset({"affiliationChanged", "superseded", "cessationOfOperation"})
 _HASHES: Mapping[str, hashes.HashAlgorithm] = {
     "sha256": hashes.SHA256(),
@@ -279,7 +280,7 @@ class TsaStore:
 
         Of a TSA that is trusted itself nobody need ask (None), but a list of its CA, given as well, is not passed over.
 
-        An authority that stopped in good order after ``stamped`` leaves its older tokens good (RFC 3161 §4.1); whatever
+        An authority that stopped in good order after ``stamped`` leaves its older tokens good (RFC 3161 §4); whatever
         was revoked for any other reason, or for none that is said, is of no use whenever it was.
         """
         pairs = list(zip(path.certificates, path.certificates[1:], strict=False))
