@@ -220,6 +220,47 @@ def test_openssl_time_stamp(tmp_path: Path, ess: str, digest: str, nonce: bool, 
     assert judge(signature[:-1] + b"x").reasons == ("imprint.mismatch",)
 
 
+@pytest.mark.foreign("openssl")
+@pytest.mark.parametrize(
+    ("what", "accepted"),
+    [
+        ({}, True),
+        ({"bound": tsa.ess_v1(tsa.authority()), "bound_as": "signingCertificate"}, True),
+        ({"stamped": b"another signature"}, False),
+        ({"own": tsa.private("stranger")}, False),
+        ({"bound": tsa.ess_v2(tsa.root())}, False),
+        ({"bound": b""}, False),
+        ({"version": 2}, False),
+        ({"signers": 2}, False),
+        ({"certificate": tsa.issue("tsa", "tsa")}, False),
+        ({"certificate": tsa.issue("tsa", "root", eku=None)}, False),
+        ({"certificate": tsa.issue("tsa", "root", critical=False)}, False),
+    ],
+    ids=[
+        "good", "good, bound of old", "imprint", "another key", "bound to another", "not bound", "version",
+        "two signers", "self-signed", "no usage", "usage not critical",
+    ],
+)  # fmt: skip
+def test_openssl_agrees_on_tokens(tmp_path: Path, what: dict[str, Any], accepted: bool) -> None:
+    """Of these ``openssl ts -verify`` says what we say. It is laxer in one thing that was found: it does not compare the
+    contentType attribute with the content (RFC 5652 §11.1); we do."""
+    signature = key().sign(CONTENT, *_pkcs1())
+    token = tsa.Token(**{"stamped": signature, **what}).build()
+    for name, data in {
+        "token": token,
+        "signature": signature,
+        "root": x509.load_der_x509_certificate(tsa.root()).public_bytes(Encoding.PEM),
+    }.items():
+        (tmp_path / name).write_bytes(data)
+    said = run(
+        "openssl", "ts", "-verify", "-token_in", "-in", "token", "-data", "signature", "-CAfile", "root",
+        "-attime", str(int(NOW.timestamp())), cwd=tmp_path,
+    )  # fmt: skip
+    (verdict,) = trusting().verify_raw(signature, CONTENT, certificate(), timestamps=[token]).timestamps
+    assert (said.returncode == 0) is accepted, said.stderr
+    assert (verdict.indication is Indication.TOTAL_PASSED) is accepted
+
+
 def _pkcs1() -> tuple[Any, Any]:
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import padding
