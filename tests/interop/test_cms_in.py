@@ -242,8 +242,8 @@ def test_openssl_time_stamp(tmp_path: Path, ess: str, digest: str, nonce: bool, 
     ],
 )  # fmt: skip
 def test_openssl_agrees_on_tokens(tmp_path: Path, what: dict[str, Any], accepted: bool) -> None:
-    """Of these ``openssl ts -verify`` says what we say. It is laxer in one thing that was found: it does not compare the
-    contentType attribute with the content (RFC 5652 §11.1); we do."""
+    """Of these ``openssl ts -verify`` says what we say. It is laxer in one thing that was found: it does not compare
+    the contentType attribute with the content (RFC 5652 §11.1); we do."""
     signature = key().sign(CONTENT, *_pkcs1())
     token = tsa.Token(**{"stamped": signature, **what}).build()
     for name, data in {
