@@ -69,9 +69,7 @@ if TYPE_CHECKING:
     from kojin_card.transport.link import Exchange
     from kojin_card.verdict import Indication, SubIndication, Verdict
     from kojin_card.verification import LicenceIssuerKey, Verifier, judge_licence
-
-#: The version of the distribution; a test holds it against pyproject.toml (importlib.metadata would cost every start).
-__version__ = "0.1.0"
+    from kojin_card.version import __version__
 
 _HOMES = {
     "applications": (
@@ -133,6 +131,7 @@ _HOMES = {
     "transport.link": ("Exchange",),
     "verdict": ("Indication", "SubIndication", "Verdict"),
     "verification": ("LicenceIssuerKey", "Verifier", "judge_licence"),
+    "version": ("__version__",),
 }
 
 __all__ = [

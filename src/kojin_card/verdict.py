@@ -65,6 +65,7 @@ class TimeBasis(StrEnum):
     NOW = "now"
     ASSERTED = "asserted"
     RECEIVED = "received"
+    TIMESTAMP = "timestamp"
 
 
 class CheckId(StrEnum):
@@ -90,6 +91,9 @@ class CheckId(StrEnum):
     CARD_KEY = "card_key"
     CARD_RESPONSE = "card_response"
     CONSISTENCY = "consistency"
+    IMPRINT = "imprint"
+    EARLIER = "earlier"
+    CHIP = "chip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +187,10 @@ REASONS: Mapping[str, Consequence] = {
     "card_response.wrong": Consequence(_F, _S.SIG_CRYPTO_FAILURE),
     "consistency.contradicted": Consequence(_F, _S.SIG_CONSTRAINTS_FAILURE),
     "consistency.unsigned": Consequence(_I, _S.SIG_CONSTRAINTS_FAILURE),
+    "imprint.mismatch": Consequence(_F, _S.HASH_FAILURE),
+    "earlier.none": Consequence(_F, _S.SIG_CONSTRAINTS_FAILURE),
+    "chip.unproven": Consequence(_F, _S.SIG_CONSTRAINTS_FAILURE),
+    "chip.not_bound": Consequence(_F, _S.SIG_CONSTRAINTS_FAILURE),
 }
 
 #: the checks that are made of cards, not of what cards signed
@@ -260,6 +268,9 @@ class Verdict:
             that the caller brought.
         time: the time of judgement; ``time_basis`` says what it rests on.
         notes: keys of :data:`NOTES`: what whoever relies on it should know, and what decides nothing.
+        timestamps: the verdicts on the time-stamp tokens that came with the signature. They never decide: one that
+            passed may have moved ``time`` back to when it proves that the signature existed; one that did not is not
+            used, and says here why.
         holder: personal data, only when disclosure was asked for; never in ``repr`` nor in JSON by accident.
     """
 
@@ -273,6 +284,7 @@ class Verdict:
     evidence: Mapping[str, str] = field(default_factory=dict)
     holder: object | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
+    timestamps: tuple[Verdict, ...] = ()
 
     def _deciding(self) -> tuple[Indication, SubIndication | None]:
         """Failures before uncertainty, each in the order of the checks; then what is missing; then the parts."""

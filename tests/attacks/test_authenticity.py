@@ -342,11 +342,12 @@ def _as_production() -> Any:
 
     @dataclass(frozen=True)
     class Flagged:
-        keys: Any
+        known: Any
         store: Store = Store.PRODUCTION
+        keys: tuple[Any, ...] = ()
 
         def find(self, key_id: bytes, application: str) -> Any:
-            return self.keys.find(key_id, application)
+            return self.known.find(key_id, application)
 
     return Flagged(judge().store)
 

@@ -105,7 +105,7 @@ def test_the_version_loads_next_to_nothing(tmp_path: Path) -> None:
     version, loaded = done.stdout.decode().splitlines()
     assert version == f"kojin-card {__version__}"
     mine = {name for name in loaded.split() if name.startswith("kojin_card")}
-    assert mine == {"kojin_card", "kojin_card.cli", "kojin_card.cli.main"}
+    assert mine == {"kojin_card", "kojin_card.cli", "kojin_card.cli.main", "kojin_card.version"}
     assert not {"click", "rich", "tomllib", "dataclasses", "cryptography"} & set(loaded.split())
 
 

@@ -187,7 +187,7 @@ def test_evidence_names_what_judged() -> None:
     assert verdict.evidence["anchor"].startswith("sim-signca02:")
     assert verdict.evidence["engine"].startswith("kojin_card.verification ")
     assert verdict.store == "simulator"
-    of_others = CARD_CHECKS | {CheckId.CHALLENGE}
+    of_others = CARD_CHECKS | {CheckId.CHALLENGE, CheckId.IMPRINT, CheckId.EARLIER, CheckId.CHIP}
     assert [check.id for check in verdict.checks] == [check for check in CheckId if check not in of_others]
 
 

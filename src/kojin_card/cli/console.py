@@ -28,6 +28,7 @@ _VERSIONS = {
     "pin-status": "1.2",
     "revocation": "1.1",
     "revocation-added": "1.1",
+    "verdicts": "1.1",
 }
 #: the versions of what ``--json`` prints; a field added: minor, a field removed or changed: major
 JSON_SCHEMAS: Mapping[str, str] = {

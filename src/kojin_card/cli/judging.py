@@ -68,8 +68,17 @@ def folder_options() -> tuple[click.Parameter, ...]:
     )
 
 
-def judging_options(*, disclose: bool = True) -> tuple[click.Parameter, ...]:
-    """The options of every command that gives a verdict."""
+def judging_options(*, disclose: bool = True, stamped: bool = False) -> tuple[click.Parameter, ...]:
+    """The options of every command that gives a verdict.
+
+    Args:
+        stamped: what is judged may have time-stamps.
+    """
+    path = click.Path(path_type=Path)
+    stamps = (
+        option("--tsa", metavar="FILE", type=path, multiple=True, help="tsa"),
+        option("--timestamp", metavar="FILE", type=path, multiple=True, help="timestamp"),
+    )
     return (
         store_option(),
         *folder_options(),
@@ -77,6 +86,7 @@ def judging_options(*, disclose: bool = True) -> tuple[click.Parameter, ...]:
         option("--at", metavar="TIME", type=Moment(), help="at"),
         option("--received-at", metavar="TIME", type=Moment(), help="received_at"),
         option("--grace", metavar="DURATION", type=Duration(), help="grace"),
+        *(stamps if stamped else ()),
         *((option("--disclose", is_flag=True, help="disclose"),) if disclose else ()),
     )
 
@@ -93,6 +103,8 @@ class Judging:
     grace: timedelta | None = None
     ocsp: Path | None = None
     disclose: bool = False
+    tsa: tuple[Path, ...] = ()
+    timestamp: tuple[Path, ...] = ()
 
     @classmethod
     def taken_from(cls, options: dict[str, Any]) -> Judging:
@@ -101,7 +113,18 @@ class Judging:
         Raises:
             UsageError: both times were given.
         """
-        names = ("trust", "trust_folder", "revocation", "ocsp", "at", "received_at", "grace", "disclose")
+        names = (
+            "trust",
+            "trust_folder",
+            "revocation",
+            "ocsp",
+            "at",
+            "received_at",
+            "grace",
+            "disclose",
+            "tsa",
+            "timestamp",
+        )
         chosen = cls(**{name: options.pop(name) for name in names if name in options})
         if chosen.at is not None and chosen.received_at is not None:
             raise UsageError("--at and --received-at exclude each other", operation="verify")
@@ -111,21 +134,34 @@ class Judging:
         """What the verifier's methods take besides the thing to be judged."""
         return {"at": self.at, "received_at": self.received_at, "disclose": self.disclose}
 
+    def stamps(self) -> dict[str, Any]:
+        """What the verifier's methods take of time-stamps that came beside a signature.
+
+        Raises:
+            InputError: a file cannot be read.
+        """
+        from kojin_card.pki.files import read_bounded
+        from kojin_card.verification.timestamps import MAX_TOKEN_BYTES
+
+        return {"timestamps": [read_bounded(path, 2 * MAX_TOKEN_BYTES) for path in self.timestamp]}
+
     def verifier(self, session: Session) -> Verifier:
         """The verifier that the options describe.
 
         Raises:
-            TrustError, SpecError, InputError: the store, its folder, the revocation lists or the file of responders
-                cannot be used.
+            TrustError, SpecError, InputError: the store, its folder, the revocation lists, the file of responders or
+                the time-stamping authorities cannot be used.
             MissingExtra: responders are to be asked, and httpx is not installed.
         """
+        from kojin_card.pki.tsa import TsaStore
         from kojin_card.verification import Verifier
 
+        tsa = TsaStore.load(self.tsa) if self.tsa else None
         store = trust_store(self.trust, self.trust_folder)
         source = revocation_source(self.revocation)
         if self.ocsp is not None:
             source = with_responders(self.ocsp, store, source)
-        return Verifier(store, source, session.now, self.grace)
+        return Verifier(store, source, session.now, self.grace, tsa)
 
 
 def trust_store(store: str, folder: Path | None) -> TrustStore:

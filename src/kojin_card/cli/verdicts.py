@@ -45,6 +45,8 @@ def verdict_json(verdict: Verdict, lang: str) -> dict[str, Any]:
         "evidence": dict(verdict.evidence),
         "parts": [verdict_json(part, lang) for part in verdict.parts],
     }
+    if verdict.timestamps:
+        value["timestamps"] = [verdict_json(stamp, lang) for stamp in verdict.timestamps]
     if verdict.holder is not None:
         value["holder"] = person_json(verdict.holder)
     return value
@@ -66,11 +68,10 @@ def verdict_blocks(verdict: Verdict, console: Console, title: str) -> list[Block
     symbol, role = overall(verdict)
     sub = verdict.sub_indication
     answer = f"{console.symbol(symbol)} {verdict.indication}" + (f" / {sub}" if sub else "")
-    blocks: list[Block] = [
-        Heading(title),
-        Line(answer, role),
-        Line(messages.indication_words(str(verdict.indication), lang, verdict.subject, _deciding(verdict))),
-    ]
+    words = messages.indication_words(str(verdict.indication), lang, verdict.subject, _deciding(verdict))
+    blocks: list[Block] = [Heading(title), Line(answer, role), Line(words)]
+    if verdict.subject == "timestamp":  # a good one beside a bad signature must not look like a good signature
+        blocks[1:] = [Line(f"{console.symbol(symbol)} {words}")]
     if sub is not None:
         blocks.append(Line(f"{sub}: {messages.sub_indication_words(str(sub), lang, verdict.subject)}"))
     if verdict.checks:
@@ -86,6 +87,8 @@ def verdict_blocks(verdict: Verdict, console: Console, title: str) -> list[Block
         blocks += [Heading(console.text("say.verdict.holder")), Fields(person_rows(verdict.holder, console))]
     for number, part in enumerate(verdict.parts, 1):
         blocks += verdict_blocks(part, console, console.text("say.verdict.part", number=number))
+    for number, stamp in enumerate(verdict.timestamps, 1):
+        blocks += verdict_blocks(stamp, console, console.text("say.verdict.timestamp", number=number))
     return blocks
 
 

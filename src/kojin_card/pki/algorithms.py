@@ -332,3 +332,8 @@ _METHODS: Mapping[tuple[str, str], Method] = {
     ("rsa", "sha256"): Method("sha256", "RSASSA-PKCS1-v1_5 SHA-256", "RS256", _verify_rsa_sha256),
     ("ec", "sha384"): Method("sha384", "ECDSA P-384 SHA-384", "ES384", _verify_ecdsa_sha384),
 }
+
+
+def accepted() -> tuple[str, ...]:
+    """What verifies at all, by label."""
+    return tuple(how.label for how in _METHODS.values())

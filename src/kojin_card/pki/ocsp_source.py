@@ -82,6 +82,12 @@ class OcspSettings:
     environment_proxy: bool = False
     reuse: timedelta = REUSE
 
+    def policy(self) -> Mapping[str, str]:
+        """What of it can change an answer, in words: whom to ask about which CA key, and what is expected there."""
+        found = {f"responder.{key.hex()}": f"{one.url} {_words(one.rules)}" for key, one in self.responders.items()}
+        found |= {f"aia.{url}": _words(self.aia_rules) for url in self.aia}
+        return {"reuse": f"{self.reuse.total_seconds():g}s", **found}
+
     def addresses(self) -> frozenset[str]:
         """Everything that may be asked."""
         return self.aia | {one.url for one in self.responders.values()}
@@ -210,6 +216,10 @@ class OcspSource:
             kept = _Kept(found, now)
         return kept.reply.answer(certificate, at, now, responder.rules)
 
+    def policy(self) -> Mapping[str, str]:
+        """For ``policy_sha256`` of a verdict: see :meth:`OcspSettings.policy`."""
+        return self.settings.policy()
+
     def _responder(self, certificate: Revocable, issuer: TrustAnchor) -> Responder | None:
         own = self.settings.responders.get(issuer.key_id)
         if own is not None or not self.settings.aia or not isinstance(certificate, Certificate):
@@ -300,6 +310,11 @@ def named_responders(certificate: Certificate) -> tuple[str, ...]:
     except (DecodeError, InputError, UnicodeDecodeError):
         return ()
     return tuple(out)
+
+
+def _words(rules: Rules) -> str:
+    age, skew = (f"{span.total_seconds():g}s" for span in (rules.max_age, rules.skew))
+    return f"{rules.hash} nonce:{rules.nonce} max_age:{age} skew:{skew} no_check:{rules.no_check}"
 
 
 class Combined:

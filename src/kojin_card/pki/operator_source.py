@@ -16,6 +16,8 @@ from kojin_card.errors import UsageError
 from kojin_card.pki.revocation import REASON_NAMES, RevocationAnswer, RevocationStatus, Unknown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kojin_card.pki.revocation import Revocable
     from kojin_card.pki.trust import TrustAnchor
 
@@ -118,6 +120,10 @@ class OperatorSource:
         if problem is not None:
             return self._unknown(Unknown.UNTRUSTED, problem)
         return self._meaning(answer, certificate, at, now)
+
+    def policy(self) -> Mapping[str, str]:
+        """For ``policy_sha256`` of a verdict: whose word counts."""
+        return {"operator": self.name}
 
     def _meaning(self, answer: OperatorAnswer, certificate: Revocable, at: datetime, now: datetime) -> RevocationAnswer:
         since = answer.revoked_at

@@ -137,6 +137,10 @@ CASES: Mapping[str, VerdictCase] = {
 WITHOUT: Mapping[str, str] = {
     "certificate.issuer_unknown": "is of a driving licence, which is no document: judge one that `licence_holder` has",
     "signature.not_by_issuer": "is of a driving licence, which is no document: judge one that `licence_holder` has",
+    "imprint.mismatch": "is of a time-stamp, whose verdict stands beside a signature's and never decides it",
+    "earlier.none": "is of a confirmation without PIN, which is no document",
+    "chip.unproven": "is of a confirmation without PIN, which is no document",
+    "chip.not_bound": "is of a confirmation without PIN, which is no document",
     "policy.undefined": "needs an authentication CA of J-LIS's test environment in the trust store; none is published",
     **{
         f"revocation.{why}": "needs somebody who is asked: `kojin_card.testing.OcspResponder` gives it"

@@ -12,10 +12,12 @@ from kojin_card.pki.ocsp_source import Combined, OcspSettings, OcspSource
 from kojin_card.pki.operator_source import OperatorAnswer, OperatorQuestion, OperatorSource
 from kojin_card.pki.reference import CertificateReference, LinkSource
 from kojin_card.pki.revocation import RevocationAnswer, RevocationSource, RevocationStatus
+from kojin_card.pki.tsa import TsaStore
 from kojin_card.verification.authenticity import CardJudge
 from kojin_card.verification.challenges import ChallengeStore, MemoryChallengeStore, SqliteChallengeStore
 from kojin_card.verification.holder import Holder, Sex
 from kojin_card.verification.licence import LicenceIssuerKey, judge_licence
+from kojin_card.verification.pinless import ChipAnswer, EarlierConfirmations
 from kojin_card.verification.verifier import Verifier
 
 __all__ = [
@@ -23,9 +25,11 @@ __all__ = [
     "CardJudge",
     "CertificateReference",
     "ChallengeStore",
+    "ChipAnswer",
     "Combined",
     "CrlFile",
     "CrlFolder",
+    "EarlierConfirmations",
     "Holder",
     "LicenceIssuerKey",
     "LinkSource",
@@ -41,6 +45,7 @@ __all__ = [
     "RevocationStatus",
     "Sex",
     "SqliteChallengeStore",
+    "TsaStore",
     "Verifier",
     "judge_licence",
 ]

@@ -21,6 +21,7 @@ from kojin_card.pki.profile import Store
 from kojin_card.spec import EvidenceLevel, decode, load_card_spec
 from kojin_card.spec.codec import digest_input
 from kojin_card.verdict import NOTES, Check, CheckId, Indication, TimeBasis, Verdict
+from kojin_card.verification import policy
 from kojin_card.verification.consistency import consistency
 from kojin_card.verification.engine import ENGINE
 
@@ -63,6 +64,12 @@ class CardJudge:
             raise UsageError("a time needs its zone", operation="verify")
         second = now.astimezone(UTC).replace(microsecond=0)
         return cls(CvStore.load(store), second, load_card_spec() if spec is None else spec)
+
+    @property
+    def policy_sha256(self) -> str:
+        """By which rules and whose keys this judges; what the specs say of records goes with the engine's version."""
+        keys = sorted(f"{key.application}:{key.key_id.hex()}:{key.key.modulus:x}" for key in self.store.keys)
+        return policy.digest({"store": str(self.store.store), "card_keys": keys})
 
     # --- a whole card -------------------------------------------------------------------------------------------------
 
@@ -251,7 +258,7 @@ class CardJudge:
             checks=tuple(sorted(checks, key=lambda check: order.index(check.id))),
             required=frozenset(check.id for check in checks),
             parts=parts,
-            evidence={"engine": ENGINE, **(evidence or {})},
+            evidence={"engine": ENGINE, "policy_sha256": self.policy_sha256, **(evidence or {})},
             notes=notes,
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kojin_card.errors import DecodeError
@@ -13,8 +13,16 @@ from kojin_card.pki.certificate import Certificate
 from kojin_card.pki.profile import Purpose, load_profiles
 from kojin_card.pki.reuse import other_meaning
 from kojin_card.verdict import Check, CheckId, CheckState
+from kojin_card.verification import timestamps
 from kojin_card.verification.engine import SIGNATURE_CHECKS, Content
-from kojin_card.verification.signed_data import CONTENT_TYPE, DATA, MESSAGE_DIGEST, SignedData
+from kojin_card.verification.signed_data import (
+    CONTENT_TYPE,
+    DATA,
+    MESSAGE_DIGEST,
+    SIGNATURE_TIMESTAMP,
+    UNSIGNED_NAMES,
+    SignedData,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,13 +85,19 @@ class Signing:
     coverage: Check
 
     def verdict(self, subject: str, evidence: Mapping[str, str]) -> Verdict:
-        """The verdict on this signer."""
+        """The verdict on this signer, as of the earliest time that a time-stamp over its signature proves."""
         found: dict[str, str] = dict(evidence)
+        unsigned = self.signer.unsigned
+        if unsigned != ():
+            listed = [] if unsigned is None else [UNSIGNED_NAMES.get(oid, oid) for oid, _ in unsigned]
+            found["unsigned_attributes"] = " ".join(dict.fromkeys(listed)) or "malformed"
+        tokens = [value for oid, value in unsigned or () if oid == SIGNATURE_TIMESTAMP]
+        task, stamps = timestamps.with_proof(self.task, tokens, self.signer.signature)
         try:
-            checks, certificate = self._checks(found)
+            checks, certificate = replace(self, task=task)._checks(found)
         except DecodeError as bad:  # an attribute that is looked at and is malformed
             checks, certificate = [Check.failed("format.malformed", what=bad.message), self.coverage], None
-        return self.task.verdict(subject, checks, REQUIRED, evidence=found, certificate=certificate)
+        return task.verdict(subject, checks, REQUIRED, evidence=found, certificate=certificate, timestamps=stamps)
 
     def _checks(self, evidence: dict[str, str]) -> tuple[list[Check], Certificate | None]:
         claimed = self.signer.claimed_time()

@@ -14,7 +14,9 @@ from kojin_card.pki.algorithms import Outcome, acceptable_key, method, verify
 from kojin_card.pki.profile import load_profiles
 from kojin_card.pki.revocation import RevocationAnswer, Unknown
 from kojin_card.verdict import Check, CheckId, CheckState, TimeBasis, Verdict
+from kojin_card.verification import policy
 from kojin_card.verification.holder import Holder
+from kojin_card.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,9 +25,10 @@ if TYPE_CHECKING:
     from kojin_card.pki.profile import CertificateProfile, Purpose
     from kojin_card.pki.revocation import Revocable, RevocationSource
     from kojin_card.pki.trust import TrustAnchor, TrustStore
+    from kojin_card.pki.tsa import TsaStore
 
-#: in every verdict's evidence: which rules judged
-ENGINE = "kojin_card.verification 0.1.0"
+#: in every verdict's evidence: which version judged; ``policy_sha256`` beside it says by which rules
+ENGINE = f"kojin_card.verification {__version__}"
 
 #: how far the signer's clock and ours may differ
 CLOCK_SKEW = timedelta(minutes=5)
@@ -166,6 +169,15 @@ class Task:
     moment: Moment
     disclose: bool = False
     grace: timedelta | None = None
+    tsa: TsaStore | None = None
+    tokens: tuple[bytes, ...] = field(default=(), repr=False)
+
+    @property
+    def policy_sha256(self) -> str:
+        """By which rules and whose trust this judges: see :mod:`~kojin_card.verification.policy`."""
+        grace = "none" if self.grace is None else f"{self.grace.total_seconds():g}s"
+        settings = (("clock_skew", f"{CLOCK_SKEW.total_seconds():g}s"), ("grace", grace))
+        return policy.of_verifier(self.trust, self.tsa, policy.of_source(self.revocation), settings)
 
     # --- the certificate ----------------------------------------------------------------------------------------------
 
@@ -252,6 +264,7 @@ class Task:
         evidence: Mapping[str, str] | None = None,
         parts: tuple[Verdict, ...] = (),
         certificate: Certificate | None = None,
+        timestamps: tuple[Verdict, ...] = (),
     ) -> Verdict:
         """All required checks in their fixed order; those that did not run are there as not checked."""
         found = {check.id: check for check in checks}
@@ -273,6 +286,7 @@ class Task:
             checks=ordered,
             required=required,
             parts=parts,
-            evidence={"engine": ENGINE, **(evidence or {})},
+            evidence={"engine": ENGINE, "policy_sha256": self.policy_sha256, **(evidence or {})},
             holder=holder,
+            timestamps=timestamps,
         )

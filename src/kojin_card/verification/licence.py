@@ -22,6 +22,7 @@ from kojin_card.pki.files import to_der
 from kojin_card.spec import decode, load_card_spec
 from kojin_card.spec.wareki import era_date
 from kojin_card.verdict import Check, CheckId, CheckState, Verdict
+from kojin_card.verification import policy
 from kojin_card.verification.engine import ENGINE, Moment
 
 if TYPE_CHECKING:
@@ -128,7 +129,8 @@ def judge_licence(
     moment = Moment.of(lambda: now, None, None)
     read, problem = _decoded(record, signature_record)
     checks: list[Check] = []
-    evidence = {"engine": ENGINE}
+    keys = [] if issuer_key is None else [issuer_key.sha256]
+    evidence = {"engine": ENGINE, "policy_sha256": policy.digest({"store": "given-key", "anchors": keys})}
     if issuer_key is not None and issuer_key.for_tests:
         evidence["issuer_key"] = "published test key"
     if read is None:

@@ -32,13 +32,9 @@ def judge(
     except (DecodeError, UnicodeError) as bad:
         what = bad.message if isinstance(bad, DecodeError) else "not ASCII"
         return task.verdict("proof", [Check.failed("format.malformed", what=what)], REQUIRED)
-    nonce = parsed.challenge.nonce
-    given = challenges.consume(nonce, task.moment.now)
-    used = given is None and challenges.was_used(nonce)
-    checks = [
-        Check.passed(CheckId.FORMAT),
-        _challenge(task, parsed.challenge, given, used=used, audience=audience, purpose=purpose),
-    ]
+    said = parsed.challenge
+    given, answered = judge_challenge(task, said.nonce, said, challenges, audience=audience, purpose=purpose)
+    checks = [Check.passed(CheckId.FORMAT), answered]
     evidence = {"document_sha256": hashlib.sha256(parsed.signing_input).hexdigest()}
     if checks[1].state is not CheckState.PASSED or given is None:
         return task.verdict("proof", checks, REQUIRED, evidence=evidence)
@@ -83,19 +79,31 @@ def _signature(task: Task, certificate: Certificate, proof: AuthenticationProof)
     return task.signature_check(certificate, profile, value, digest), None
 
 
-def _challenge(
-    task: Task, said: Challenge, given: Challenge | None, *, used: bool, audience: str, purpose: str | None
-) -> Check:
+def judge_challenge(
+    task: Task,
+    nonce: bytes,
+    said: Challenge | None,
+    challenges: ChallengeStore,
+    *,
+    audience: str,
+    purpose: str | None,
+) -> tuple[Challenge | None, Check]:
+    """Take the challenge back, first of all and only once; what was given out, and whether it is the right one.
+
+    Args:
+        said: the whole challenge, where it came back whole.
+    """
+    given = challenges.consume(nonce, task.moment.now)
     if given is None:
-        return Check.failed("challenge.replayed" if used else "challenge.unknown")
-    if said != given:
-        return Check.failed("challenge.altered")
+        return None, Check.failed("challenge.replayed" if challenges.was_used(nonce) else "challenge.unknown")
+    if said is not None and said != given:
+        return given, Check.failed("challenge.altered")
     if given.audience != audience:
-        return Check.failed("challenge.audience")
+        return given, Check.failed("challenge.audience")
     if purpose is not None and given.purpose != purpose:
-        return Check.failed("challenge.purpose")
+        return given, Check.failed("challenge.purpose")
     if task.moment.at >= given.expires_at:
-        return Check.failed("challenge.expired")
+        return given, Check.failed("challenge.expired")
     if task.moment.at < given.issued_at:
-        return Check.failed("challenge.not_yet")
-    return Check.passed(CheckId.CHALLENGE)
+        return given, Check.failed("challenge.not_yet")
+    return given, Check.passed(CheckId.CHALLENGE)

@@ -24,6 +24,19 @@ SIGNED_DATA, DATA = "1.2.840.113549.1.7.2", "1.2.840.113549.1.7.1"
 CONTENT_TYPE, MESSAGE_DIGEST, SIGNING_TIME = "1.2.840.113549.1.9.3", "1.2.840.113549.1.9.4", "1.2.840.113549.1.9.5"
 ALGORITHM_PROTECTION = "1.2.840.113549.1.9.52"
 SIGNING_CERTIFICATE, SIGNING_CERTIFICATE_V2 = "1.2.840.113549.1.9.16.2.12", "1.2.840.113549.1.9.16.2.47"
+SIGNATURE_TIMESTAMP = "1.2.840.113549.1.9.16.2.14"
+#: names of unsigned attributes that are known and not used, for evidence; any other is named by its OID
+UNSIGNED_NAMES: Mapping[str, str] = {
+    SIGNATURE_TIMESTAMP: "signatureTimeStampToken",
+    "1.2.840.113549.1.9.6": "countersignature",
+    "0.4.0.1733.2.4": "archiveTimestampV3",
+    "1.2.840.113549.1.9.16.2.48": "archiveTimestampV2",
+    "1.2.840.113549.1.9.16.2.27": "archiveTimestamp",
+    "1.2.840.113549.1.9.16.2.24": "revocationValues",
+    "1.2.840.113549.1.9.16.2.23": "certificateValues",
+}
+#: RFC 5652 §5.1: 4 and 5 only say that attribute certificates, or other certificates and lists, are inside
+_VERSIONS = (1, 3, 4, 5)
 _SINGLE_VALUED = (
     CONTENT_TYPE,
     MESSAGE_DIGEST,
@@ -42,6 +55,8 @@ class SignerInfo:
         issuer, serial: the one form of SignerIdentifier; ``key_id`` is the other.
         signed_attributes: their bytes as they are signed, a SET (RFC 5652 §5.4), or None without any.
         attributes: signed attribute type -> its one value, DER.
+        unsigned: (type, value) of each value of the unsigned attributes; None when they are malformed. Nobody signed
+            them, so they decide nothing: a time-stamp among them is proof only by its own signature.
     """
 
     issuer: bytes | None = field(repr=False)
@@ -52,6 +67,7 @@ class SignerInfo:
     signed_attributes: bytes | None = field(repr=False)
     attributes: Mapping[str, bytes] = field(repr=False)
     signature: bytes = field(repr=False)
+    unsigned: tuple[tuple[str, bytes], ...] | None = field(default=(), repr=False)
 
     def matches(self, certificate: Certificate) -> bool:
         """Whether this signer names that certificate."""
@@ -119,7 +135,7 @@ class SignedData:
             raise der.DerError("not signed data")
         fields = der.Fields(der.single(outer.next(0xA0).value, der.SEQUENCE))
         outer.done()
-        if der.integer(fields.next(der.INTEGER)) not in (1, 3):
+        if der.integer(fields.next(der.INTEGER)) not in _VERSIONS:
             raise der.DerError("a version of signed data that is not read here")
         digests = frozenset(algorithm_identifier(item, null=True) for item in der.children(fields.next(der.SET)))
         content_type, content = _content(fields.next(der.SEQUENCE))
@@ -157,11 +173,26 @@ def _signer(element: der.Element) -> SignerInfo:
     signed = fields.optional(0xA0)
     algorithm = algorithm_identifier(fields.next(der.SEQUENCE))
     signature = fields.next(der.OCTET_STRING).value
-    fields.optional(0xA1)  # unsigned attributes prove nothing
+    unsigned = fields.optional(0xA1)
     fields.done()
     attributes = {} if signed is None else read_attributes(signed.value)
     as_signed = None if signed is None else der.encode(der.SET, signed.value)
-    return SignerInfo(issuer, serial, key_id, digest, algorithm, as_signed, attributes, signature)
+    beside = () if unsigned is None else _unsigned(unsigned.value)
+    return SignerInfo(issuer, serial, key_id, digest, algorithm, as_signed, attributes, signature, beside)
+
+
+def _unsigned(value: bytes) -> tuple[tuple[str, bytes], ...] | None:
+    """Every value with its type, in order; a type may stand twice. None: malformed, or more than are read here."""
+    out: list[tuple[str, bytes]] = []
+    try:
+        for item in der.children(der.Element(der.SET, value, value)):
+            fields = der.Fields(item)
+            oid, values = der.oid(fields.next(der.OID)), der.children(fields.next(der.SET))
+            fields.done()
+            out += [(oid, one.raw) for one in values]
+    except der.DerError:
+        return None
+    return tuple(out) if len(out) <= MAX_ATTRIBUTES else None
 
 
 def read_attributes(value: bytes) -> dict[str, bytes]:

@@ -17,16 +17,20 @@ from kojin_card.pki.profile import Purpose, Store
 from kojin_card.pki.reuse import other_meaning
 from kojin_card.pki.trust import TrustStore
 from kojin_card.verdict import Check, CheckId
-from kojin_card.verification import cms, proof
+from kojin_card.verification import cms, pinless, proof
 from kojin_card.verification.engine import CERTIFICATE_CHECKS, SIGNATURE_CHECKS, Moment, Task
 from kojin_card.verification.signed_data import MAX_CMS_BYTES
+from kojin_card.verification.timestamps import with_proof
 
 if TYPE_CHECKING:
     from kojin_card.authn import AuthenticationProof
+    from kojin_card.pki.card_evidence import RecordEvidence
     from kojin_card.pki.revocation import RevocationSource
     from kojin_card.pki.trust import TrustAnchor
+    from kojin_card.pki.tsa import TsaStore
     from kojin_card.verdict import Verdict
     from kojin_card.verification.challenges import ChallengeStore
+    from kojin_card.verification.pinless import EarlierConfirmations
 
 
 _RAW_CHECKS = SIGNATURE_CHECKS | {CheckId.FORMAT}
@@ -50,6 +54,10 @@ class Verifier:
     - ``disclose``: put the holder's items into ``verdict.holder``, when signature, chain and profile passed.
 
     All methods raise UsageError for both times at once, a time (or clock) without zone, out of range or in the future.
+    - ``timestamps``: time-stamp tokens (RFC 3161; DER or one PEM block) over the value of the signature that came
+      beside it. Those inside a CMS or PDF signature are found there. The earliest that ``tsa`` makes good, and that is
+      not later than the time of judgement, becomes that time (``time_basis`` is ``timestamp``).
+
     A signingTime that was signed and lies after the time of judgement, or before the certificate, contradicts it
     (``time.contradicted``).
 
@@ -63,12 +71,14 @@ class Verifier:
         grace: how long after the proof of existence (``received_at``) a revocation list must have been issued to count,
             so that a revocation that was asked for just before the signature had time to be published. Without such a
             proof nothing passes then. None: a list that was fresh at the time of judgement is enough.
+        tsa: whose time-stamps are believed; with None no time-stamp proves anything.
     """
 
     trust: TrustStore
     revocation: RevocationSource | None = None
     now: Callable[[], datetime] = field(default=utc_now, repr=False)
     grace: timedelta | None = None
+    tsa: TsaStore | None = None
 
     def __post_init__(self) -> None:
         if self.grace is not None and self.grace < timedelta():
@@ -79,11 +89,12 @@ class Verifier:
         cls,
         revocation: RevocationSource | None = None,
         *,
+        tsa: TsaStore | None = None,
         now: Callable[[], datetime] = utc_now,
         grace: timedelta | None = None,
     ) -> Verifier:
         """A verifier of real cards: the six published CAs of JPKI."""
-        return cls.for_store(Store.PRODUCTION, revocation, now=now, grace=grace)
+        return cls.for_store(Store.PRODUCTION, revocation, tsa=tsa, now=now, grace=grace)
 
     @classmethod
     def for_store(
@@ -93,6 +104,7 @@ class Verifier:
         *,
         extra_anchors: Iterable[TrustAnchor] = (),
         folder: Path | None = None,
+        tsa: TsaStore | None = None,
         now: Callable[[], datetime] = utc_now,
         grace: timedelta | None = None,
     ) -> Verifier:
@@ -106,10 +118,22 @@ class Verifier:
             TrustError: no such store, an anchor of another store, or one whose key another store knows.
             SpecError: a malformed anchor file.
         """
-        return cls(TrustStore.load(store, folder=folder, extra_anchors=extra_anchors), revocation, now, grace)
+        return cls(TrustStore.load(store, folder=folder, extra_anchors=extra_anchors), revocation, now, grace, tsa)
 
-    def _task(self, at: datetime | None, received_at: datetime | None, disclose: bool) -> Task:
-        return Task(self.trust, self.revocation, Moment.of(self.now, at, received_at), disclose, self.grace)
+    @property
+    def policy_sha256(self) -> str:
+        """What every verdict's evidence calls so: by which rules and whose trust this verifier judges as it is set.
+
+        How it is made stands in :mod:`~kojin_card.verification.policy` and in docs/verdicts.md.
+        """
+        return self._task(None, None, False).policy_sha256
+
+    def _task(
+        self, at: datetime | None, received_at: datetime | None, disclose: bool, tokens: Iterable[bytes] = ()
+    ) -> Task:
+        given = tuple(bytes(token) for token in tokens)
+        moment = Moment.of(self.now, at, received_at)
+        return Task(self.trust, self.revocation, moment, disclose, self.grace, self.tsa, given)
 
     def verify_cms(
         self,
@@ -119,12 +143,13 @@ class Verifier:
         at: datetime | None = None,
         received_at: datetime | None = None,
         disclose: bool = False,
+        timestamps: Iterable[bytes] = (),
     ) -> Verdict:
         """Judge a CMS signature (DER, BER or one PEM block), attached or, with ``content``, detached.
 
         Several signers are parts of the verdict and must all pass.
         """
-        task = self._task(at, received_at, disclose)
+        task = self._task(at, received_at, disclose, timestamps)
         data = bytes(cms_message)
         for label in ("CMS", "PKCS7"):
             try:
@@ -141,6 +166,7 @@ class Verifier:
         at: datetime | None = None,
         received_at: datetime | None = None,
         disclose: bool = False,
+        timestamps: Iterable[bytes] = (),
     ) -> Verdict:
         """Judge every signature of a PDF, and that they cover all of it.
 
@@ -151,7 +177,7 @@ class Verifier:
         """
         from kojin_card.verification import pdf as documents  # pyhanko is slow to import: only when needed
 
-        return documents.judge(self._task(at, received_at, disclose), bytes(pdf))
+        return documents.judge(self._task(at, received_at, disclose, timestamps), bytes(pdf))
 
     def verify_raw(
         self,
@@ -163,6 +189,7 @@ class Verifier:
         at: datetime | None = None,
         received_at: datetime | None = None,
         disclose: bool = False,
+        timestamps: Iterable[bytes] = (),
     ) -> Verdict:
         """Judge a bare signature over ``content`` by ``certificate`` (DER or PEM), as its profile makes them:
         RSASSA-PKCS1-v1_5 with SHA-256, or for the next card the DER of ECDSA with SHA-384.
@@ -170,14 +197,15 @@ class Verifier:
         Content that is the signed attributes of a CMS or PDF signature, or what a card signs for an authentication, is
         ``format.ambiguous``: the signature may have been made for that.
         """
-        task = self._task(at, received_at, disclose)
+        task = self._task(at, received_at, disclose, timestamps)
+        task, stamps = with_proof(task, (), bytes(signature))
         content = bytes(content)
         evidence = {"document_sha256": hashlib.sha256(content).hexdigest()}
         clear = other_meaning(content) is None
         form = Check.passed(CheckId.FORMAT) if clear else Check.failed("format.ambiguous")
         parsed = _parse(certificate)
         if isinstance(parsed, Check):
-            return task.verdict("raw", [form, parsed], _RAW_CHECKS, evidence=evidence)
+            return task.verdict("raw", [form, parsed], _RAW_CHECKS, evidence=evidence, timestamps=stamps)
         profile = task.profile(parsed, purpose)
         checks = [
             form,
@@ -185,7 +213,10 @@ class Verifier:
             task.signature_check(parsed, profile, bytes(signature), hashlib.new(profile.hash, content).digest()),
         ]
         about, found = task.certificate_checks(parsed, purpose)
-        return task.verdict("raw", checks + about, _RAW_CHECKS, evidence={**evidence, **found}, certificate=parsed)
+        evidence.update(found)
+        return task.verdict(
+            "raw", checks + about, _RAW_CHECKS, evidence=evidence, certificate=parsed, timestamps=stamps
+        )
 
     def verify_proof(
         self,
@@ -208,6 +239,31 @@ class Verifier:
         """
         task = self._task(at, received_at, disclose)
         return proof.judge(task, compact, challenges, audience=audience, purpose=purpose)
+
+    def confirm_without_pin(
+        self,
+        certificate: bytes,
+        chip: RecordEvidence,
+        challenges: ChallengeStore,
+        *,
+        audience: str,
+        earlier: EarlierConfirmations,
+        purpose: str | None = None,
+    ) -> Verdict:
+        """Judge 利用者証明用電子証明書 (DER or PEM) that was read without a PIN (公的個人認証法 38条の4), now.
+
+        Not proved by it: that the certificate is in the chip that answered. So no store but the software card's passes:
+        see :mod:`~kojin_card.verification.pinless`. Whatever is missing is TOTAL_FAILED.
+
+        Args:
+            chip: what a genuine card answered to the nonce of a challenge of ours (:class:`.pinless.ChipAnswer`).
+            earlier: says when this certificate was confirmed with the PIN; without that nothing passes.
+            audience, purpose: as :meth:`verify_proof`.
+        """
+        task = self._task(None, None, False)
+        return pinless.judge(
+            task, _parse(certificate), chip, challenges, audience=audience, purpose=purpose, earlier=earlier
+        )
 
     def certificate_status(
         self,

@@ -77,7 +77,7 @@ def _is_pdf(data: bytes) -> bool:
         help="purpose_raw",
         show_default=True,
     ),
-    *judging_options(),
+    *judging_options(stamped=True),
 )
 def verify_raw(session: Session, signature: str, content: str, certificate: str, purpose: str, **options: Any) -> int:
     """A bare signature over a file, by a certificate."""
@@ -87,13 +87,13 @@ def verify_raw(session: Session, signature: str, content: str, certificate: str,
     session.one_stdin(signature, content, certificate)
     verifier = judging.verifier(session)
     given = read_input(certificate, MAX_SMALL_BYTES)
-    body = read_input(content)
+    body, stamps = read_input(content), judging.stamps()
     return answer_verdicts(
         session,
         _judge_each(
             session,
             [signature],
-            lambda data: verifier.verify_raw(data, body, given, purpose=Purpose(purpose), **judging.times()),
+            lambda data: verifier.verify_raw(data, body, given, purpose=Purpose(purpose), **judging.times(), **stamps),
         ),
     )
 
@@ -102,7 +102,7 @@ def verify_raw(session: Session, signature: str, content: str, certificate: str,
     "verify.cms",
     argument("files", nargs=-1, required=True, metavar="FILE..."),
     option("--content", metavar="FILE", help="content_cms"),
-    *judging_options(),
+    *judging_options(stamped=True),
 )
 def verify_cms(session: Session, files: tuple[str, ...], content: str | None, **options: Any) -> int:
     """CMS signatures, attached, or detached with ``--content``."""
@@ -111,22 +111,22 @@ def verify_cms(session: Session, files: tuple[str, ...], content: str | None, **
         raise UsageError("--content belongs to one FILE", operation="verify cms")
     session.one_stdin(*files, content)
     verifier = judging.verifier(session)
-    body = None if content is None else read_input(content)
+    body, stamps = None if content is None else read_input(content), judging.stamps()
 
     def judge(data: bytes) -> Verdict:
-        return verifier.verify_cms(data, body, **judging.times())
+        return verifier.verify_cms(data, body, **judging.times(), **stamps)
 
     return answer_verdicts(session, _judge_each(session, files, judge, _hint_cms))
 
 
-@command("verify.pdf", argument("files", nargs=-1, required=True, metavar="FILE..."), *judging_options())
+@command("verify.pdf", argument("files", nargs=-1, required=True, metavar="FILE..."), *judging_options(stamped=True))
 def verify_pdf(session: Session, files: tuple[str, ...], **options: Any) -> int:
     """Every signature of a PDF, and that they cover all of it."""
     judging = Judging.taken_from(options)
     session.one_stdin(*files)
-    verifier = judging.verifier(session)
+    verifier, stamps = judging.verifier(session), judging.stamps()
 
     def judge(data: bytes) -> Verdict:
-        return verifier.verify_pdf(data, **judging.times())
+        return verifier.verify_pdf(data, **judging.times(), **stamps)
 
     return answer_verdicts(session, _judge_each(session, files, judge, _hint_pdf))
