@@ -109,6 +109,7 @@ REASONS: Mapping[str, Consequence] = {
     "format.unsupported": Consequence(_I, _S.SIG_CONSTRAINTS_FAILURE),
     "format.encrypted": Consequence(_I, _S.SIG_CONSTRAINTS_FAILURE),
     "format.ambiguous": Consequence(_F, _S.FORMAT_FAILURE),
+    "format.forbidden": Consequence(_I, _S.SIG_CONSTRAINTS_FAILURE),
     "coverage.appended": Consequence(_F, _S.FORMAT_FAILURE),
     "coverage.gap": Consequence(_F, _S.FORMAT_FAILURE),
     "coverage.hidden": Consequence(_F, _S.FORMAT_FAILURE),
@@ -116,6 +117,8 @@ REASONS: Mapping[str, Consequence] = {
     "coverage.later_appearance": Consequence(_I, _S.SIG_CONSTRAINTS_FAILURE),
     "coverage.two_contents": Consequence(_F, _S.FORMAT_FAILURE),
     "coverage.content_missing": Consequence(_I, _S.SIGNED_DATA_NOT_FOUND),
+    "coverage.partial": Consequence(_I, _S.SIG_CONSTRAINTS_FAILURE),
+    "coverage.wrapped": Consequence(_F, _S.FORMAT_FAILURE),
     "challenge.unknown": Consequence(_F, _S.SIG_CONSTRAINTS_FAILURE),
     "challenge.replayed": Consequence(_F, _S.SIG_CONSTRAINTS_FAILURE),
     "challenge.expired": Consequence(_F, _S.SIG_CONSTRAINTS_FAILURE),
@@ -240,6 +243,23 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class SignedContent:
+    """What one reference of a signature covers, exactly as it was hashed. Consume these octets, not the document.
+
+    Attributes:
+        kind: ``document``, ``element``, ``attachment``, or ``properties`` (what XAdES signs about the signature).
+        uri: how the signature refers to it (a name may be personal: never in ``repr``, nor in JSON).
+        path: where the element stands in the document; empty for an attachment.
+        octets: canonical XML, UTF-8, without comments; for an attachment its bytes.
+    """
+
+    kind: str
+    uri: str = field(repr=False)
+    path: str = field(repr=False)
+    octets: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The outcome of judging one signature, one document or one proof. It has no truth value: ask ``indication``.
 
@@ -250,6 +270,8 @@ class Verdict:
         time: the time of judgement; ``time_basis`` says what it rests on.
         notes: keys of :data:`NOTES`: what whoever relies on it should know, and what decides nothing.
         holder: personal data, only when disclosure was asked for; never in ``repr`` nor in JSON by accident.
+        signed: of XML, what the signature covers; only when signature, digests, coverage, chain and profile passed.
+            With several signatures each part has its own.
     """
 
     subject: str
@@ -262,6 +284,7 @@ class Verdict:
     evidence: Mapping[str, str] = field(default_factory=dict)
     holder: object | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
+    signed: tuple[SignedContent, ...] = field(default=(), repr=False)
 
     def _deciding(self) -> tuple[Indication, SubIndication | None]:
         """Failures before uncertainty, each in the order of the checks; then what is missing; then the parts."""
