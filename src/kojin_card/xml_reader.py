@@ -22,6 +22,8 @@ MAX_XML_BYTES = 16 * 1024 * 1024
 MAX_DEPTH = 200
 MAX_NODES = 400_000
 """Elements, attributes, comments and processing instructions."""
+MAX_ATTRIBUTES = 512
+"""Of one element; namespaces in scope at one place as many: libxml2 sorts and looks them up one by one."""
 MAX_NAMESPACE_CHARS = 32 * 1024 * 1024
 """Namespace names of all elements and attributes together: exclusive canonicalization may write each anew."""
 ENCODINGS = frozenset({"UTF-8", "UTF-16", "UTF-16LE", "UTF-16BE", "US-ASCII", "ASCII", "SHIFT_JIS", "EUC-JP"})
@@ -147,21 +149,28 @@ def _has_doctype(data: bytes) -> bool:
 
 
 def _bound(tree: Any) -> None:
-    depth = nodes = namespaces = 0
-    for event, node in etree.iterwalk(tree, events=("start", "end", "comment", "pi")):
-        if event == "end":
-            depth -= 1
+    depth = nodes = namespaces = in_scope = attributes = 0
+    for event, node in etree.iterwalk(tree, events=("start", "end", "comment", "pi", "start-ns", "end-ns")):
+        if event in ("end", "end-ns", "start-ns"):
+            depth -= event == "end"
+            in_scope += {"start-ns": 1, "end-ns": -1}.get(event, 0)
+            if in_scope > MAX_ATTRIBUTES:
+                break
             continue
         if node.tag is etree.Entity:
             raise XmlForbiddenError("an entity")
         nodes += 1
         if event == "start":
             depth += 1
-            nodes += len(node.attrib)
-            if nodes <= MAX_NODES:
+            attributes = len(node.attrib)
+            nodes += attributes
+            if attributes <= MAX_ATTRIBUTES:
                 namespaces += sum(name.find("}") for name in (node.tag, *node.attrib) if name.startswith("{"))
-        if depth > MAX_DEPTH or nodes > MAX_NODES or namespaces > MAX_NAMESPACE_CHARS:
-            raise XmlUnsupportedError("too deep, or too many elements")
+        if depth > MAX_DEPTH or nodes > MAX_NODES or namespaces > MAX_NAMESPACE_CHARS or attributes > MAX_ATTRIBUTES:
+            break
+    else:
+        return
+    raise XmlUnsupportedError("too deep, or too many elements")
 
 
 # --- names and places -------------------------------------------------------------------------------------------------

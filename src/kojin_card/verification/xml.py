@@ -227,6 +227,9 @@ class _Signing:
             self.octets.append(attachment)
             self.targets.append(None)
             return
+        if reference.target is not None and reference.target not in document.index:
+            self.coverage = Check.failed("coverage.content_missing", reference=str(number))
+            return
         target = None if reference.target is None else by_id(document.index, reference.target)
         if target is not None and not in_place(target, self.element):
             self.coverage = Check.failed("coverage.wrapped", reference=str(number))
