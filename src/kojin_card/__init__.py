@@ -64,10 +64,10 @@ if TYPE_CHECKING:
         WrongCard,
     )
     from kojin_card.secret import CallablePinSource, PinSource, Secret
-    from kojin_card.signing import CallableSigner, PdfForm, Signer, sign_cms, sign_pdf, sign_raw
+    from kojin_card.signing import CallableSigner, PdfForm, Signer, XmlForm, sign_cms, sign_pdf, sign_raw, sign_xml
     from kojin_card.transport.base import Connection
     from kojin_card.transport.link import Exchange
-    from kojin_card.verdict import Indication, SubIndication, Verdict
+    from kojin_card.verdict import Indication, SignedContent, SubIndication, Verdict
     from kojin_card.verification import LicenceIssuerKey, Verifier, judge_licence
     from kojin_card.version import __version__
 
@@ -126,10 +126,10 @@ _HOMES = {
         "WrongCard",
     ),
     "secret": ("CallablePinSource", "PinSource", "Secret"),
-    "signing": ("CallableSigner", "PdfForm", "Signer", "sign_cms", "sign_pdf", "sign_raw"),
+    "signing": ("CallableSigner", "PdfForm", "Signer", "XmlForm", "sign_cms", "sign_pdf", "sign_raw", "sign_xml"),
     "transport.base": ("Connection",),
     "transport.link": ("Exchange",),
-    "verdict": ("Indication", "SubIndication", "Verdict"),
+    "verdict": ("Indication", "SignedContent", "SubIndication", "Verdict"),
     "verification": ("LicenceIssuerKey", "Verifier", "judge_licence"),
     "version": ("__version__",),
 }
@@ -183,6 +183,7 @@ __all__ = [
     "ServiceRefused",
     "Sex",
     "SignatureMismatch",
+    "SignedContent",
     "Signer",
     "SpecError",
     "SubIndication",
@@ -197,6 +198,7 @@ __all__ = [
     "VerdictError",
     "Verifier",
     "WrongCard",
+    "XmlForm",
     "__version__",
     "birth_code",
     "connect",
@@ -205,6 +207,7 @@ __all__ = [
     "sign_cms",
     "sign_pdf",
     "sign_raw",
+    "sign_xml",
     "verification_code_b",
 ]
 

@@ -113,6 +113,7 @@ REASONS: Mapping[str, Consequence] = {
     "format.unsupported": Consequence(_I, _S.SIG_CONSTRAINTS_FAILURE),
     "format.encrypted": Consequence(_I, _S.SIG_CONSTRAINTS_FAILURE),
     "format.ambiguous": Consequence(_F, _S.FORMAT_FAILURE),
+    "format.forbidden": Consequence(_I, _S.SIG_CONSTRAINTS_FAILURE),
     "coverage.appended": Consequence(_F, _S.FORMAT_FAILURE),
     "coverage.gap": Consequence(_F, _S.FORMAT_FAILURE),
     "coverage.hidden": Consequence(_F, _S.FORMAT_FAILURE),
@@ -120,6 +121,8 @@ REASONS: Mapping[str, Consequence] = {
     "coverage.later_appearance": Consequence(_I, _S.SIG_CONSTRAINTS_FAILURE),
     "coverage.two_contents": Consequence(_F, _S.FORMAT_FAILURE),
     "coverage.content_missing": Consequence(_I, _S.SIGNED_DATA_NOT_FOUND),
+    "coverage.partial": Consequence(_I, _S.SIG_CONSTRAINTS_FAILURE),
+    "coverage.wrapped": Consequence(_F, _S.FORMAT_FAILURE),
     "challenge.unknown": Consequence(_F, _S.SIG_CONSTRAINTS_FAILURE),
     "challenge.replayed": Consequence(_F, _S.SIG_CONSTRAINTS_FAILURE),
     "challenge.expired": Consequence(_F, _S.SIG_CONSTRAINTS_FAILURE),
@@ -259,6 +262,23 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class SignedContent:
+    """What one reference of a signature covers, exactly as it was hashed. Consume these octets, not the document.
+
+    Attributes:
+        kind: ``document``, ``element``, ``attachment``, or ``properties`` (what XAdES signs about the signature).
+        uri: how the signature refers to it (a name may be personal: never in ``repr``, nor in JSON).
+        path: where the element stands in the document; empty for an attachment.
+        octets: canonical XML, UTF-8, without comments; for an attachment its bytes.
+    """
+
+    kind: str
+    uri: str = field(repr=False)
+    path: str = field(repr=False)
+    octets: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The outcome of judging one signature, one document or one proof. It has no truth value: ask ``indication``.
 
@@ -272,6 +292,8 @@ class Verdict:
             passed may have moved ``time`` back to when it proves that the signature existed; one that did not is not
             used, and says here why.
         holder: personal data, only when disclosure was asked for; never in ``repr`` nor in JSON by accident.
+        signed: of XML, what the signature covers; only when signature, digests, coverage, chain and profile passed.
+            With several signatures each part has its own.
     """
 
     subject: str
@@ -285,6 +307,7 @@ class Verdict:
     holder: object | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
     timestamps: tuple[Verdict, ...] = ()
+    signed: tuple[SignedContent, ...] = field(default=(), repr=False)
 
     def _deciding(self) -> tuple[Indication, SubIndication | None]:
         """Failures before uncertainty, each in the order of the checks; then what is missing; then the parts."""

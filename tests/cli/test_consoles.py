@@ -80,6 +80,8 @@ LINES = [
     Line("sign cms 鷗.pdf -o 鷗.pdf", SIGN, fails=True),
     Line("sign pdf 鷗.pdf -o 鷗-s.pdf --reason 鷗", SIGN),
     Line("sign pdf 鷗.sig -o x.pdf", SIGN, fails=True),
+    Line("sign xml 鷗.xml -o 鷗-s.xml --form xades", SIGN),
+    Line("sign xml 鷗.pdf -o x.xml", SIGN, fails=True),
     Line("auth challenge --audience 𠮷.example --purpose 鷗 -o 鷗.json"),
     Line("auth challenge --audience x", fails=True),
     Line("auth respond 鷗.json -o 鷗.jws", AUTH),
@@ -92,6 +94,8 @@ LINES = [
     Line("verify cms no-鷗.p7s", fails=True),
     Line(f"verify pdf 鷗-s.pdf --disclose {TRUST}"),
     Line(f"verify pdf 鷗-s.pdf no-鷗.pdf --disclose {TRUST}", fails=True),
+    Line(f"verify xml 鷗-s.xml --disclose {TRUST}"),
+    Line(f"verify xml 鷗-s.xml no-鷗.xml --disclose {TRUST}", fails=True),
     Line("trust list"),
     Line("trust list --trust 鷗", fails=True),
     Line("trust add ca-鷗.pem --trust jlis-test --fingerprint FINGERPRINT"),
@@ -168,6 +172,7 @@ def session(
         SoftCard.create(folder / "𠮷鷗.json", states("substitute_name")).close()
         SoftCard.create(folder / "licence.json", states("licence_holder")).close()
         (folder / "鷗.pdf").write_bytes(blank_pdf(["x"]))
+        (folder / "鷗.xml").write_text("<鷗>𠮷</鷗>", encoding="utf-8")
         (folder / "ca-鷗.pem").write_bytes(pem)
         (folder / "crl").symlink_to(crls)
         environment = {"KOJIN_CARD_CONFIG": str(folder / "home"), "LANG": "C", "LC_ALL": None, "LC_MESSAGES": None}

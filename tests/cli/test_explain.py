@@ -80,6 +80,7 @@ CASES = [
     Case("sign cms in.pdf -o out", SIGN),
     Case("sign cms in.pdf -o out --include-issuer", SIGN),
     Case("sign pdf in.pdf -o out", SIGN),
+    Case("sign xml in.xml -o out --attach a.txt=in.pdf --form egov", SIGN),
     Case("auth respond challenge.json -o out", AUTH),
 ]
 NAMES = [f"{case.line}{' ...' if case.tries else ''} {case.persona} {'/'.join(case.secrets)}" for case in CASES]
@@ -121,6 +122,7 @@ def untaken(step: dict[str, Any], seen: set[str]) -> bool:
 @pytest.mark.parametrize("case", CASES, ids=NAMES)
 def test_the_plan_is_what_is_done(cli: Cli, card: Card, tmp_path: Path, case: Case) -> None:
     (tmp_path / "in.pdf").write_bytes(blank_pdf(["x"]))
+    (tmp_path / "in.xml").write_text('<a><b Id="ApplData"/></a>')
     cli("auth", "challenge", "--audience", "a", "--purpose", "p", "-o", "challenge.json")
     path = card(case.persona, tries=case.tries)
     before = {one: one.read_bytes() for one in tmp_path.rglob("*") if one.is_file()}
@@ -149,6 +151,7 @@ def test_the_plan_is_what_is_done(cli: Cli, card: Card, tmp_path: Path, case: Ca
 def inputs(cli: Cli, tmp_path: Path) -> None:
     """The files that the cases name."""
     (tmp_path / "in.pdf").write_bytes(blank_pdf(["x"]))
+    (tmp_path / "in.xml").write_text('<a><b Id="ApplData"/></a>')
     cli("auth", "challenge", "--audience", "a", "--purpose", "p", "-o", "challenge.json")
 
 

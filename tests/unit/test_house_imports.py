@@ -36,8 +36,9 @@ ARROWS: dict[str, set[str]] = {
     "applications": {"channel", "pki"},
     "slots": {"globalplatform", "channel", "pki"},
     "pdf_reader": set(),
-    "signing": {"pki", "pdf_reader"},
-    "verification": {"pki", "pdf_reader"},
+    "xml_reader": set(),
+    "signing": {"pki", "pdf_reader", "xml_reader"},
+    "verification": {"pki", "pdf_reader", "xml_reader"},
     "simulator": {"spec", "iso7816"},  # and of pki the profiles only: tested on its own
 }
 FREE = frozenset({"cli", "testing"})  # composition roots: they may import every room
@@ -55,7 +56,9 @@ HOMES: dict[str, set[str]] = {
     "PIL": {"cli.photo_worker", "cli.pictures", "simulator.lettering"},
     "pyhanko": {"pdf_reader", "signing", "verification"},
     "pyhanko_certvalidator": {"signing", "verification"},
-    "cryptography": set(EVERY_ROOM - LEAVES - {"iso7816", "cli", "pdf_reader"}),
+    "lxml": {"xml_reader", "signing", "verification"},
+    "signxml": {"verification"},
+    "cryptography": set(EVERY_ROOM - LEAVES - {"iso7816", "cli", "pdf_reader", "xml_reader"}),
 }
 
 NETWORK = {"socket", "socketserver", "ssl", "http", "urllib.request", "ftplib", "smtplib", "xmlrpc", "telnetlib"}

@@ -317,10 +317,11 @@ def test_impossible_wishes() -> None:
 # --- the room ---------------------------------------------------------------------------------------------------------
 
 
-def test_signing_a_cms_loads_no_pyhanko() -> None:
+def test_signing_a_cms_loads_neither_pyhanko_nor_lxml() -> None:
     code = (
         "import sys, kojin_card.signing as s; assert 'asn1crypto' not in sys.modules; s.sign_cms; s.sign_raw; s.Signer;"
-        "assert 'asn1crypto' in sys.modules and 'pyhanko' not in sys.modules;"
+        "assert 'asn1crypto' in sys.modules and not {'pyhanko', 'lxml'} & set(sys.modules);"
+        "s.sign_xml; assert 'lxml' in sys.modules and 'signxml' not in sys.modules and 'pyhanko' not in sys.modules;"
         "s.sign_pdf; assert 'pyhanko' in sys.modules"
     )
     environment = {"PYTHONPATH": ":".join(filter(None, sys.path))}

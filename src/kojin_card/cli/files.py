@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from kojin_card.cli.problems import OutputExists, OutputFailed
-from kojin_card.errors import InputError
+from kojin_card.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +43,23 @@ def read_input(name: str, limit: int = MAX_DOCUMENT_BYTES) -> bytes:
     if len(data) > limit:
         raise InputError(f"larger than {limit} bytes", operation="read a file", file=Path(name).name)
     return data
+
+
+def attached(texts: Iterable[str]) -> dict[str, str]:
+    """``NAME=FILE`` of options: what a file is called where it is referred to -> where it is.
+
+    Raises:
+        UsageError: one without a name or a file, or a name that is given twice.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, file = text.partition("=")
+        if not equals or not name or not file:
+            raise UsageError("an attachment is given as NAME=FILE", operation="--attach")
+        if name in found:
+            raise UsageError("an attachment is given twice", operation="--attach")
+        found[name] = file
+    return found
 
 
 def check_input(name: str) -> None:

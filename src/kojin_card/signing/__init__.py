@@ -1,6 +1,6 @@
-"""A card as a signer: raw signatures, CMS and PDF.
+"""A card as a signer: raw signatures, CMS, PDF and XML.
 
-Each name is loaded when it is first used: signing a CMS never loads pyhanko.
+Each name is loaded when it is first used: signing a CMS never loads pyhanko or lxml.
 """
 
 from __future__ import annotations
@@ -13,18 +13,34 @@ if TYPE_CHECKING:
     from kojin_card.signing.pdf import PdfForm, check_pdf, sign_pdf
     from kojin_card.signing.raw import sign_raw
     from kojin_card.signing.signer import CallableSigner, Signer, sign_message
+    from kojin_card.signing.xml import XmlForm, check_xml, sign_xml
 
-__all__ = ["CallableSigner", "PdfForm", "Signer", "check_pdf", "sign_cms", "sign_message", "sign_pdf", "sign_raw"]
+__all__ = [
+    "CallableSigner",
+    "PdfForm",
+    "Signer",
+    "XmlForm",
+    "check_pdf",
+    "check_xml",
+    "sign_cms",
+    "sign_message",
+    "sign_pdf",
+    "sign_raw",
+    "sign_xml",
+]
 
 _HOMES = {
     "CallableSigner": "signer",
     "PdfForm": "pdf",
     "Signer": "signer",
+    "XmlForm": "xml",
+    "check_xml": "xml",
     "sign_cms": "cms",
     "sign_message": "signer",
     "check_pdf": "pdf",
     "sign_pdf": "pdf",
     "sign_raw": "raw",
+    "sign_xml": "xml",
 }
 
 if not TYPE_CHECKING:  # a type checker must see the names above and nothing else

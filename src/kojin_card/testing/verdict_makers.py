@@ -15,9 +15,10 @@ from kojin_card.authn import AuthenticationProof, Challenge
 from kojin_card.pki.profile import Purpose, Store
 from kojin_card.signing import CallableSigner, sign_pdf
 from kojin_card.simulator.testpki import RevokedEntry
-from kojin_card.testing import forge
+from kojin_card.testing import forge, forge_xml
 from kojin_card.testing.documents import blank_pdf
 from kojin_card.testing.forge import Cms, Pdf, algorithm, attributes, tlv
+from kojin_card.testing.forge_xml import Xml
 from kojin_card.testing.revocation import issue_lists
 from kojin_card.testing.verdicts import AUDIENCE, PURPOSE
 
@@ -35,6 +36,9 @@ _PAGE = b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /
 _FORM = b"<< /Type /Catalog /Pages 2 0 R /AcroForm << /Fields [5 0 R 7 0 R] /SigFlags 3 >> >>"
 _COVERING_FIELD = b"<< /Type /Annot /Subtype /Widget /FT /Sig /T (Second) /F 132 /Rect [0 0 595 842] /P 3 0 R >>"
 _ENCRYPTION = b"<< /Filter /Standard /V 1 /R 2 /Length 40 /P -4 /O <%s> /U <%s> >>" % (b"11" * 32, b"22" * 32)
+_XPATH = (
+    '<Transform Algorithm="http://www.w3.org/TR/1999/REC-xpath-19991116"><XPath>not(self::evil)</XPath></Transform>'
+)
 
 Fields = dict[str, Any]
 
@@ -91,6 +95,12 @@ class Maker:
         signer = CallableSigner(cert, lambda info: forge.rsa_sign(forge.key(), forge.padded(info)))
         return sign_pdf(signer, pdf, now=self.now, **options)
 
+    # --- XML ----------------------------------------------------------------------------------------------------------
+
+    def xml(self, **fields: Any) -> bytes:
+        """An XML document with one signature."""
+        return Xml(**{"certificates": (self.certificate(),), **fields}).build()
+
     # --- proofs -------------------------------------------------------------------------------------------------------
 
     def challenge(self, **changes: Any) -> Challenge:
@@ -110,6 +120,19 @@ class Maker:
 def _data(make: Callable[[Maker], bytes], **more: Any) -> Callable[[Maker], Fields]:
     """A row whose bytes are all that is particular."""
     return lambda maker: {"data": make(maker), **more}
+
+
+def _xades(maker: Maker) -> bytes:
+    time = f"{maker.now - MINUTE:%Y-%m-%dT%H:%M:%SZ}"
+    held, reference = forge_xml.properties(maker.certificate(), time=time)
+    return maker.xml(objects=held, references=(forge_xml.Reference(), reference), id="S")
+
+
+def _beside(maker: Maker, unsigned: str) -> bytes:
+    """One element is signed, another stands beside it."""
+    signed = '<a Id="a">1000</a>'
+    document = f"<r>{signed}{unsigned}{forge_xml.HERE}</r>"
+    return maker.xml(document=document, references=(forge_xml.element(signed),))
 
 
 def _passed_received(maker: Maker) -> Fields:
@@ -195,6 +218,8 @@ MAKERS: Mapping[str, Callable[[Maker], Fields]] = {
     "passed.cms.detached": _data(lambda m: m.cms(attached=False), content=CONTENT),
     "passed.pdf": _data(lambda m: m.pdf()),
     "passed.pdf.twice": _data(lambda m: m.second(m.pdf())),
+    "passed.xml": _data(lambda m: m.xml()),
+    "passed.xml.xades": _data(_xades),
     "passed.raw": lambda m: m.raw(forge.sign(forge.key(), CONTENT)),
     "passed.proof": lambda m: m.proof(m.challenge()),
     "passed.certificate": _data(lambda m: m.certificate()),
@@ -206,6 +231,7 @@ MAKERS: Mapping[str, Callable[[Maker], Fields]] = {
     "format.unsupported": _data(lambda m: m.pdf(sub_filter="adbe.x509.rsa_sha1")),
     "format.encrypted": _encrypted,
     "format.ambiguous": _ambiguous,
+    "format.forbidden": _data(lambda m: m.xml(references=(forge_xml.Reference(transforms=(_XPATH,)),))),
     "coverage.appended": _data(lambda m: m.pdf(tail=b"\n")),
     "coverage.gap": _data(lambda m: m.pdf(byte_range=lambda r: (r[0], r[1] - 1, *r[2:]))),
     "coverage.hidden": _data(lambda m: m.pdf(fields="[]")),
@@ -213,6 +239,8 @@ MAKERS: Mapping[str, Callable[[Maker], Fields]] = {
     "coverage.later_appearance": _covered,
     "coverage.two_contents": _data(lambda m: m.cms(), content=b"other content\n"),
     "coverage.content_missing": _data(lambda m: m.cms(attached=False)),
+    "coverage.partial": _data(lambda m: _beside(m, "<fee>9000</fee>")),
+    "coverage.wrapped": _data(lambda m: _beside(m, "<a>9000</a>")),
     "challenge.unknown": lambda m: m.proof(None),
     "challenge.replayed": lambda m: m.proof(m.challenge(), answered=True),
     "challenge.expired": lambda m: m.proof(m.challenge(issued_at=m.now - 9 * MINUTE, expires_at=m.now)),
@@ -226,6 +254,7 @@ MAKERS: Mapping[str, Callable[[Maker], Fields]] = {
     "certificate.mismatch": _other_certificate,
     "digest.mismatch": _data(lambda m: m.cms(attached=False), content=b"other content\n"),
     "digest.mismatch.pdf": _data(lambda m: m.pdf().replace(b"(signed)", b"(Signed)")),
+    "digest.mismatch.xml": _data(lambda m: m.xml(tampered=forge_xml.DOCUMENT.replace("1000", "9000"))),
     "signature.invalid": _data(lambda m: m.cms(private=forge.key("terminal", "stranger"))),
     "signature.encoding": lambda m: m.raw(
         forge.rsa_sign(forge.key(), forge.padded(_NO_NULL_INFO + hashlib.sha256(CONTENT).digest()))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 DOCUMENTS_NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 
 AUDIENCE, PURPOSE = "https://bank.example", "log in"
-_SUFFIXES = {"cms": "p7s", "pdf": "pdf", "raw": "sig", "proof": "jws", "certificate": "der"}
+_SUFFIXES = {"cms": "p7s", "pdf": "pdf", "xml": "xml", "raw": "sig", "proof": "jws", "certificate": "der"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class VerdictDocument:
 
     @property
     def kind(self) -> str:
-        """``cms``, ``pdf``, ``raw``, ``proof`` or ``certificate``."""
+        """``cms``, ``pdf``, ``xml``, ``raw``, ``proof`` or ``certificate``."""
         return self.case.kind
 
     @property
@@ -116,6 +116,8 @@ class VerdictDocument:
             return judge.verify_cms(self.data, self.content, at=at, received_at=received)
         if self.kind == "pdf":
             return judge.verify_pdf(self.data, at=at, received_at=received)
+        if self.kind == "xml":
+            return judge.verify_xml(self.data, at=at, received_at=received)
         if self.kind == "raw":
             if self.content is None or self.certificate is None:
                 raise UsageError("a bare signature has content and certificate beside it")
@@ -132,8 +134,8 @@ class VerdictDocument:
     def write(self, folder: Path) -> Path:
         """Write all of it as files, for a program of another kind; gives the path of the document.
 
-        ``document.pdf`` (``.p7s``, ``.sig``, ``.jws``, ``.der``), and as far as there are any ``content.bin``,
-        ``certificate.der``, ``challenge.json`` and ``lists/*.crl``.
+        ``document.pdf`` (``.p7s``, ``.xml``, ``.sig``, ``.jws``, ``.der``), and as far as there are any
+        ``content.bin``, ``certificate.der``, ``challenge.json`` and ``lists/*.crl``.
         """
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"document.{_SUFFIXES[self.kind]}"

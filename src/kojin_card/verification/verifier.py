@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -178,6 +178,36 @@ class Verifier:
         from kojin_card.verification import pdf as documents  # pyhanko is slow to import: only when needed
 
         return documents.judge(self._task(at, received_at, disclose, timestamps), bytes(pdf))
+
+    def verify_xml(
+        self,
+        document: bytes,
+        attachments: Mapping[str, bytes] | None = None,
+        *,
+        signed_only: bool = False,
+        at: datetime | None = None,
+        received_at: datetime | None = None,
+        disclose: bool = False,
+    ) -> Verdict:
+        """Judge every signature (XMLDSig, XAdES-BES) of an XML document of at most 16 MiB, and what of it is unsigned.
+
+        Take what was signed from ``verdict.signed``, not from the document: the same Id, a comment or an unsigned
+        element can make a reader see something else. One signature's checks stand in the verdict itself; several are
+        its parts and must all pass. Nothing is ever fetched.
+
+        Args:
+            attachments: file name -> bytes, for references to files beside the document (e-Gov). Each must be signed.
+            signed_only: the caller reads nothing but ``verdict.signed``. Without it a document in which anything is
+                unsigned does not pass (``coverage.partial``), but for what a known form leaves unsigned.
+
+        Raises:
+            InputError: more attachments than the verifier takes.
+        """
+        from kojin_card.verification import xml as documents  # lxml and signxml: only when needed
+
+        task = self._task(at, received_at, disclose)
+        given = None if attachments is None else {name: bytes(data) for name, data in attachments.items()}
+        return documents.judge(task, bytes(document), given, signed_only=signed_only)
 
     def verify_raw(
         self,

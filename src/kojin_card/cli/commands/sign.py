@@ -1,4 +1,4 @@
-"""``sign raw|cms|pdf``: signatures with the card."""
+"""``sign raw|cms|pdf|xml``: signatures with the card."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kojin_card.cli.explain import with_key
-from kojin_card.cli.files import MAX_SMALL_BYTES, read_input
+from kojin_card.cli.files import MAX_SMALL_BYTES, attached, read_input
 from kojin_card.cli.framework import KojinGroup, argument, command, option, output_options, secret_options
 from kojin_card.errors import InputError, UsageError
 
@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 sign = KojinGroup(
     "sign",
-    {"raw": "commands.sign:sign_raw", "cms": "commands.sign:sign_cms", "pdf": "commands.sign:sign_pdf"},
+    {
+        "raw": "commands.sign:sign_raw",
+        "cms": "commands.sign:sign_cms",
+        "pdf": "commands.sign:sign_pdf",
+        "xml": "commands.sign:sign_xml",
+    },
 )
 _common = (*output_options(required=True), *secret_options())
 
@@ -154,4 +159,47 @@ def sign_pdf(
     check_pdf(content, now=session.now(), form=PdfForm(form), **texts)
     signer = _signer(session, secrets, last_try=last_try)
     signed = make(signer, content, now=session.now(), form=PdfForm(form), **texts)
+    _finish(session, given["in"], output, signed, force=force)
+
+
+@command(
+    "sign.xml",
+    argument("in", metavar="IN"),
+    option(
+        "--form",
+        type=click.Choice(["enveloped", "xades", "jlis", "egov"]),
+        default="enveloped",
+        help="form_xml",
+        show_default=True,
+    ),
+    option("--element", metavar="ID", help="element_xml"),
+    option("--attach", multiple=True, metavar="NAME=FILE", help="attach_xml"),
+    *_common,
+    plan=lambda given: (
+        with_key("sign").reading(given["in"], *attached(given["attach"]).values()).writing(given["output"])
+    ),
+)
+def sign_xml(
+    session: Session,
+    form: str,
+    element: str | None,
+    attach: tuple[str, ...],
+    output: str,
+    force: bool,
+    secrets: str | None,
+    last_try: bool,
+    **given: str,
+) -> None:
+    """An XML document with a signature in it, over all of it or over an element and files."""
+    from kojin_card.signing import XmlForm, check_xml
+    from kojin_card.signing import sign_xml as make
+
+    names = attached(attach)
+    session.one_stdin(given["in"], secrets, *names.values())
+    content = _prepare(session, given["in"], output, secrets, force=force)
+    attachments = {name: read_input(file) for name, file in names.items()}
+    what: dict[str, Any] = {"form": XmlForm(form), "attachments": attachments, "element_id": element}
+    check_xml(content, now=session.now(), **what)
+    signer = _signer(session, secrets, last_try=last_try)
+    signed = make(signer, content, now=session.now(), **what)
     _finish(session, given["in"], output, signed, force=force)

@@ -1,4 +1,4 @@
-"""``verify raw|cms|pdf``: verdicts on what cards signed. No card, no reader."""
+"""``verify raw|cms|pdf|xml``: verdicts on what cards signed. No card, no reader."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kojin_card.cli.files import MAX_SMALL_BYTES, read_input
+from kojin_card.cli.files import MAX_SMALL_BYTES, attached, read_input
 from kojin_card.cli.framework import KojinGroup, argument, command, option
 from kojin_card.cli.judged import answer_verdicts
 from kojin_card.cli.judging import Judging, judging_options
@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 verify = KojinGroup(
     "verify",
-    {"raw": "commands.verify:verify_raw", "cms": "commands.verify:verify_cms", "pdf": "commands.verify:verify_pdf"},
+    {
+        "raw": "commands.verify:verify_raw",
+        "cms": "commands.verify:verify_cms",
+        "pdf": "commands.verify:verify_pdf",
+        "xml": "commands.verify:verify_xml",
+    },
 )
 
 
@@ -130,3 +135,29 @@ def verify_pdf(session: Session, files: tuple[str, ...], **options: Any) -> int:
         return verifier.verify_pdf(data, **judging.times(), **stamps)
 
     return answer_verdicts(session, _judge_each(session, files, judge, _hint_pdf))
+
+
+@command(
+    "verify.xml",
+    argument("files", nargs=-1, required=True, metavar="FILE..."),
+    option("--attach", multiple=True, metavar="NAME=FILE", help="attach_xml"),
+    *judging_options(),
+)
+def verify_xml(session: Session, files: tuple[str, ...], attach: tuple[str, ...], **options: Any) -> int:
+    """Every signature of XML documents, what they cover, and that nothing else stands in them."""
+    judging = Judging.taken_from(options)
+    names = attached(attach)
+    if names and len(files) > 1:
+        raise UsageError("--attach belongs to one FILE", operation="verify xml")
+    session.one_stdin(*files, *names.values())
+    verifier = judging.verifier(session)
+    attachments = {name: read_input(file) for name, file in names.items()}
+
+    def judge(data: bytes) -> Verdict:
+        return verifier.verify_xml(data, attachments, **judging.times())
+
+    return answer_verdicts(session, _judge_each(session, files, judge, _hint_xml))
+
+
+def _hint_xml(_: bytes, verdict: Verdict) -> str | None:
+    return "attach" if "coverage.content_missing" in verdict.reasons else None
