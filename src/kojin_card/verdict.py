@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from kojin_card.secret import Secret
+
 
 class Indication(StrEnum):
     """The three answers of EN 319 102-1. None of them has a truth value: compare it."""
@@ -250,6 +252,9 @@ class Verdict:
         time: the time of judgement; ``time_basis`` says what it rests on.
         notes: keys of :data:`NOTES`: what whoever relies on it should know, and what decides nothing.
         holder: personal data, only when disclosure was asked for; never in ``repr`` nor in JSON by accident.
+        timestamps: verdicts on time-stamp tokens; they never decide.
+        certificate: the signer's, DER, only for a verifier that keeps certificates (``keep_certificates=True``):
+            personal data, so it prints, pickles and copies as little as a secret.
     """
 
     subject: str
@@ -262,6 +267,8 @@ class Verdict:
     evidence: Mapping[str, str] = field(default_factory=dict)
     holder: object | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
+    timestamps: tuple[Verdict, ...] = ()
+    certificate: Secret | None = field(default=None, repr=False)
 
     def _deciding(self) -> tuple[Indication, SubIndication | None]:
         """Failures before uncertainty, each in the order of the checks; then what is missing; then the parts."""

@@ -11,6 +11,7 @@ from kojin_card.pki.crl_store import CrlFile, CrlFolder
 from kojin_card.pki.revocation import RevocationAnswer, RevocationSource, RevocationStatus
 from kojin_card.verification.authenticity import CardJudge
 from kojin_card.verification.challenges import ChallengeStore, MemoryChallengeStore, SqliteChallengeStore
+from kojin_card.verification.evidence import EvidenceProfile, EvidenceRecord, reverify
 from kojin_card.verification.holder import Holder, Sex
 from kojin_card.verification.licence import LicenceIssuerKey, judge_licence
 from kojin_card.verification.verifier import Verifier
@@ -21,6 +22,8 @@ __all__ = [
     "ChallengeStore",
     "CrlFile",
     "CrlFolder",
+    "EvidenceProfile",
+    "EvidenceRecord",
     "Holder",
     "LicenceIssuerKey",
     "MemoryChallengeStore",
@@ -32,4 +35,5 @@ __all__ = [
     "SqliteChallengeStore",
     "Verifier",
     "judge_licence",
+    "reverify",
 ]

@@ -13,6 +13,7 @@ from kojin_card.pki import path
 from kojin_card.pki.algorithms import Outcome, acceptable_key, method, verify
 from kojin_card.pki.profile import load_profiles
 from kojin_card.pki.revocation import RevocationAnswer, Unknown
+from kojin_card.secret import Secret
 from kojin_card.verdict import Check, CheckId, CheckState, TimeBasis, Verdict
 from kojin_card.verification.holder import Holder
 
@@ -154,12 +155,14 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One call of a verifier: what it may trust, whom it may ask, for which time, and if it may disclose the holder."""
+    """One call of a verifier: what it may trust, whom it may ask, for which time, if it may disclose the holder, and if
+    it is to keep the certificate in its verdict."""
 
     trust: TrustStore
     revocation: RevocationSource | None
     moment: Moment
     disclose: bool = False
+    keep: bool = False
 
     # --- the certificate ----------------------------------------------------------------------------------------------
 
@@ -268,4 +271,5 @@ class Task:
             parts=parts,
             evidence={"engine": ENGINE, **(evidence or {})},
             holder=holder,
+            certificate=Secret(certificate.der) if self.keep and certificate is not None else None,
         )

@@ -57,11 +57,14 @@ class Verifier:
         trust: the anchors of one store.
         revocation: whom to ask if a certificate is revoked; with None no verdict can pass.
         now: the clock.
+        keep_certificates: put each signer's certificate into ``verdict.certificate``, for a record that has to hold it
+            (:mod:`kojin_card.verification.evidence`); it is personal data.
     """
 
     trust: TrustStore
     revocation: RevocationSource | None = None
     now: Callable[[], datetime] = field(default=utc_now, repr=False)
+    keep_certificates: bool = False
 
     @classmethod
     def production(
@@ -93,7 +96,7 @@ class Verifier:
         return cls(TrustStore.load(store, folder=folder, extra_anchors=extra_anchors), revocation, now)
 
     def _task(self, at: datetime | None, received_at: datetime | None, disclose: bool) -> Task:
-        return Task(self.trust, self.revocation, Moment.of(self.now, at, received_at), disclose)
+        return Task(self.trust, self.revocation, Moment.of(self.now, at, received_at), disclose, self.keep_certificates)
 
     def verify_cms(
         self,
