@@ -67,6 +67,7 @@ class TimeBasis(StrEnum):
     NOW = "now"
     ASSERTED = "asserted"
     RECEIVED = "received"
+    TIMESTAMP = "timestamp"
 
 
 class CheckId(StrEnum):
@@ -251,8 +252,10 @@ class Verdict:
             that the caller brought.
         time: the time of judgement; ``time_basis`` says what it rests on.
         notes: keys of :data:`NOTES`: what whoever relies on it should know, and what decides nothing.
+        timestamps: the verdicts on the time-stamp tokens that came with the signature. They never decide: one that
+            passed may have moved ``time`` back to when it proves that the signature existed; one that did not is not
+            used, and says here why.
         holder: personal data, only when disclosure was asked for; never in ``repr`` nor in JSON by accident.
-        timestamps: verdicts on time-stamp tokens; they never decide.
         certificate: the signer's, DER, only for a verifier that keeps certificates (``keep_certificates=True``):
             personal data, so it prints, pickles and copies as little as a secret.
     """

@@ -228,7 +228,13 @@ def _changes() -> Iterator[tuple[str, Any]]:
     yield from [("schema", "kojin-card/evidence/9.0"), ("profile", "all"), ("recorded_at", "2026-11-24T03:00:00")]
     yield from [("recorded_at", 5), ("sha256", "00"), ("sha256", None), ("verdict", []), ("document", None)]
     yield from [("document", {"sha256": "00", "base64": "AA=="}), ("document", {"sha256": "00", "base64": "§"})]
-    yield from [("content", {"base64": "AA=="}), ("certificates", {}), ("certificates", [None]), ("more", 1)]
+    yield from [
+        ("content", {"base64": "AA=="}),
+        ("certificates", {}),
+        ("certificates", [None]),
+        ("timestamps", 1),
+        ("more", 1),
+    ]
 
 
 @pytest.mark.parametrize(("name", "value"), list(_changes()))

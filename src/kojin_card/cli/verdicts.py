@@ -30,6 +30,11 @@ def overall(verdict: Verdict) -> tuple[str, Role]:
     return _OVERALL[verdict.indication]
 
 
+def state(check: Check) -> tuple[str, Role]:
+    """Symbol and colour of a check."""
+    return _ROLES[check.state]
+
+
 def verdict_json(verdict: Verdict, lang: str) -> dict[str, Any]:
     """The whole of a verdict; the holder only when the verdict has one (``--disclose``)."""
     value: dict[str, Any] = {
@@ -43,6 +48,7 @@ def verdict_json(verdict: Verdict, lang: str) -> dict[str, Any]:
         "checks": [_check_json(check, lang, verdict.subject) for check in verdict.checks],
         "evidence": dict(verdict.evidence),
         "parts": [verdict_json(part, lang) for part in verdict.parts],
+        "timestamps": [verdict_json(token, lang) for token in verdict.timestamps],
     }
     if verdict.holder is not None:
         value["holder"] = person_json(verdict.holder)
@@ -66,26 +72,29 @@ def verdict_blocks(verdict: Verdict, console: Console, title: str) -> list[Block
     sub = verdict.sub_indication
     answer = f"{console.symbol(symbol)} {verdict.indication}" + (f" / {sub}" if sub else "")
     blocks: list[Block] = [
-        Heading(title),
+        Heading(title, wrap=True),
         Line(answer, role),
-        Line(messages.indication_words(str(verdict.indication), lang, verdict.subject, _deciding(verdict))),
+        Line(answer_words(verdict, lang)),
     ]
     if sub is not None:
         blocks.append(Line(f"{sub}: {messages.sub_indication_words(str(sub), lang, verdict.subject)}"))
     if verdict.checks:
         blocks += [Line(""), Fields([check_row(check, console, verdict.subject) for check in verdict.checks])]
-    basis = console.text(f"say.verdict.time_{verdict.time_basis}", time=moment(verdict.time, lang))
-    rest: list[tuple[str, str]] = [
-        _rests_on(verdict, console),
-        (console.text("say.verdict.time"), basis),
-    ]
+    rest = rests_on(verdict, console)
     rest += [_evidence_row(name, value, console) for name, value in verdict.evidence.items()]
     blocks += [Line(""), Fields(rest)]
     if verdict.holder is not None:
         blocks += [Heading(console.text("say.verdict.holder")), Fields(person_rows(verdict.holder, console))]
     for number, part in enumerate(verdict.parts, 1):
         blocks += verdict_blocks(part, console, console.text("say.verdict.part", number=number))
+    for number, token in enumerate(verdict.timestamps, 1):
+        blocks += verdict_blocks(token, console, console.text("say.verdict.timestamp", number=number))
     return blocks
+
+
+def answer_words(verdict: Verdict, lang: str) -> str:
+    """What the answer means for people."""
+    return messages.indication_words(str(verdict.indication), lang, verdict.subject, _deciding(verdict))
 
 
 def _evidence_row(name: str, value: str, console: Console) -> tuple[str, str]:
@@ -96,12 +105,18 @@ def _evidence_row(name: str, value: str, console: Console) -> tuple[str, str]:
     return console.text("say.verdict.evidence"), f"{name} = {value}"
 
 
-def _rests_on(verdict: Verdict, console: Console) -> tuple[str, str]:
-    """The trust store; a licence has none, but perhaps a key that was given."""
+def rests_on(verdict: Verdict, console: Console) -> list[tuple[str, str]]:
+    """The trust store (a licence has none, but perhaps a key that was given), and the time with its basis."""
+    label, store = "say.verdict.store", f"say.store.{verdict.store}"
+    if verdict.store == "given-key":
+        label = "say.verdict.key"
     if "certificate.issuer_unknown" in verdict.reasons:
-        return console.text("say.verdict.key"), console.text("say.store.no-key")
-    label = "say.verdict.key" if verdict.store == "given-key" else "say.verdict.store"
-    return console.text(label), console.text(f"say.store.{verdict.store}")
+        label, store = "say.verdict.key", "say.store.no-key"
+    basis = console.text(f"say.verdict.time_{verdict.time_basis}", time=moment(verdict.time, console.lang))
+    return [
+        (console.text(label), console.text(store) if messages.has(store) else verdict.store),
+        (console.text("say.verdict.time"), basis),
+    ]
 
 
 def _deciding(verdict: Verdict) -> str:
@@ -113,7 +128,7 @@ def _deciding(verdict: Verdict) -> str:
 
 def check_row(check: Check, console: Console, subject: str = "") -> tuple[str, str, Role]:
     """One check for people: its name, and what became of it."""
-    symbol, role = _ROLES[check.state]
+    symbol, role = state(check)
     words = messages.state_words(str(check.state), console.lang)
     if check.reason is not None:
         words = f"{words}: {messages.reason_words(check.reason, console.lang, subject)} [{check.reason}]"

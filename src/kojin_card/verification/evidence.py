@@ -26,7 +26,7 @@ from kojin_card.secret import Secret
 from kojin_card.verdict import CheckId, CheckState, Indication, SubIndication, TimeBasis
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from kojin_card.verdict import Check, Verdict
     from kojin_card.verification.verifier import Verifier
@@ -92,7 +92,7 @@ KEPT = frozenset(
 #: evidence that it leaves out: texts that whoever made the document or the request chose, or that a parser repeats
 LEFT_OUT = frozenset({"alg", "audience", "content_type", "detail", "field", "purpose", "sub_filter", "what"})
 
-_SIGNATURES = ("cms", "pdf", "raw", "xml")
+_SIGNATURES = ("cms", "pdf", "raw")
 
 
 class EvidenceProfile(StrEnum):
@@ -111,8 +111,8 @@ class EvidenceRecord:
         verdict: the verdict as JSON has it, without words and without holder; of a minimal record only what
             :data:`KEPT` names.
         sha256: of the file that was judged (for a detached or bare signature that of the signature).
-        document, content, certificates: the bytes; personal data, and only in a ``hanshuho`` record. ``content`` is
-            what was signed where it stood beside the signature.
+        document, content, certificates, timestamps: the bytes; personal data, and only in a ``hanshuho`` record.
+            ``content`` is what was signed, ``timestamps`` are the tokens, where they stood beside the signature.
     """
 
     profile: EvidenceProfile
@@ -122,6 +122,7 @@ class EvidenceRecord:
     document: bytes | None = field(default=None, repr=False)
     content: bytes | None = field(default=None, repr=False)
     certificates: tuple[bytes, ...] = field(default=(), repr=False)
+    timestamps: tuple[bytes, ...] = field(default=(), repr=False)
 
     @classmethod
     def of(
@@ -133,6 +134,7 @@ class EvidenceRecord:
         profile: EvidenceProfile = EvidenceProfile.MINIMAL,
         content: bytes | None = None,
         certificate: bytes | None = None,
+        timestamps: Iterable[bytes] = (),
     ) -> Self:
         """The record of a verdict.
 
@@ -142,6 +144,7 @@ class EvidenceRecord:
             content: what was signed, where it stood beside the signature.
             certificate: the signer's, DER or PEM, where the verdict holds none; a verifier made with
                 ``keep_certificates=True`` puts it there.
+            timestamps: time-stamp tokens that came beside the signature.
 
         Raises:
             UsageError: a time without zone; document or content is not what was judged; for ``hanshuho`` a verdict on
@@ -162,7 +165,8 @@ class EvidenceRecord:
             raise UsageError("only a signature over a document is kept like this", operation="keep evidence")
         given = () if certificate is None else (_certificate(certificate),)
         kept = _certificates(verdict, given)
-        return cls(profile, recorded_at, _verdict(verdict, None), digest, document, content, kept)
+        tokens = tuple(bytes(token) for token in timestamps)
+        return cls(profile, recorded_at, _verdict(verdict, None), digest, document, content, kept, tokens)
 
     @property
     def name(self) -> str:
@@ -182,6 +186,7 @@ class EvidenceRecord:
             value["document"] = _kept(self.document)
             value["content"] = None if self.content is None else _kept(self.content)
             value["certificates"] = [_kept(one) for one in self.certificates]
+            value["timestamps"] = [_kept(one) for one in self.timestamps]
         return json.dumps(value, ensure_ascii=True, indent=1).encode("ascii") + b"\n"
 
     @classmethod
@@ -200,7 +205,7 @@ class EvidenceRecord:
             raise DecodeError("not a record of evidence", operation="read evidence") from None
         value = _mapping(found)
         names = {"schema", "profile", "recorded_at", "sha256", "verdict"}
-        more = {"document", "content", "certificates"}
+        more = {"document", "content", "certificates", "timestamps"}
         if value.get("schema") != SCHEMA or value.get("profile") not in list(EvidenceProfile):
             raise DecodeError("not a record of this version", operation="read evidence")
         profile = EvidenceProfile(value["profile"])
@@ -215,8 +220,8 @@ class EvidenceRecord:
         if hashlib.sha256(document).hexdigest() != sha256:
             raise DecodeError("a digest that does not fit what is kept", operation="read evidence")
         content = None if value["content"] is None else _taken(value["content"])
-        certificates = tuple(_taken(one) for one in _list(value["certificates"]))
-        return cls(profile, recorded_at, value["verdict"], sha256, document, content, certificates)
+        certificates, tokens = (tuple(map(_taken, _list(value[name]))) for name in ("certificates", "timestamps"))
+        return cls(profile, recorded_at, value["verdict"], sha256, document, content, certificates, tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,9 +256,11 @@ def reverify(record: EvidenceRecord, verifier: Verifier) -> Reverified:
     if document is None:
         raise UsageError("a minimal record keeps nothing that could be judged again", operation=operation)
     basis, time = record.verdict["time_basis"], _moment(record.verdict["time"])
-    times: dict[str, Any] = {"received_at": record.recorded_at if basis == "timestamp" else time}
+    times: dict[str, Any] = {"received_at": record.recorded_at if basis == TimeBasis.TIMESTAMP else time}
     if basis == TimeBasis.ASSERTED:
         times = {"at": time}
+    if record.timestamps:
+        times["timestamps"] = record.timestamps
     content = record.content
     judges: dict[str, Callable[[], Verdict]] = {
         "cms": lambda: verifier.verify_cms(document, content, **times),
