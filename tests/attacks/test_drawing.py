@@ -115,12 +115,13 @@ def problem(text: str) -> Problem:
 def on_screen(text: str, columns: int) -> Iterator[str]:
     """The rows of a terminal: what is longer than one goes on at the left edge of the next."""
     for line in text.split("\n"):
-        row = ""
+        row, used = "", 0
         for char in line:
-            if width(row + char) > columns:
+            size = width(char)
+            if used + size > columns:
                 yield row
-                row = ""
-            row += char
+                row, used = "", 0
+            row, used = row + char, used + size
         yield row
 
 
