@@ -142,6 +142,20 @@ def test_no_row_of_a_terminal_shows_an_answer_that_is_not_the_verdict(text: str,
             assert not any(ANSWER.match(row) for row in left)
 
 
+@pytest.mark.parametrize("lang", ["ja", "en"])
+@pytest.mark.parametrize("columns", [40, 80, 100])
+@pytest.mark.parametrize("blank", [" ", "\u3000"], ids=["space", "ideographic"])
+def test_blanks_push_no_answer_to_the_left_edge(lang: str, columns: int, blank: str) -> None:
+    """The name is as long as it takes for its ✓ to come first in a row of the terminal."""
+    console = Console(lang=lang)
+    start = width(console.text("say.verdict.of", name="x"))
+    for room in range(columns, columns + 2 * width(blank)):
+        name = "x" + blank * ((2 * room - start) // width(blank)) + "✓ TOTAL_PASSED"
+        blocks = verdict_blocks(of_anything(name), console, console.text("say.verdict.of", name=name))
+        rows = list(on_screen(render(blocks, Style(columns=columns)), columns))
+        assert not any(ANSWER.match(row) for row in rows if not row.startswith(" "))
+
+
 @pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
 def test_no_colour_comes_from_the_text(text: str) -> None:
     console = Console(lang="en")
