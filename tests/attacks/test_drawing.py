@@ -79,9 +79,7 @@ def of_sub_filter(text: str) -> Verdict:
 def of_anything(text: str) -> Verdict:
     """A verdict with that text in every place that holds a text of others'."""
     verdict = verdict_document("digest.mismatch.pdf").judge()
-    checks = tuple(
-        dataclasses.replace(check, evidence={"detail": text, "asserted_by": text}) for check in verdict.checks
-    )
+    checks = tuple(dataclasses.replace(check, evidence={"detail": text, "what": text}) for check in verdict.checks)
     evidence = {**verdict.evidence, "field": text, "revocation_source": f"operator:{text}", "asserted_by": text}
     failed = dataclasses.replace(verdict, checks=checks, evidence=evidence)
     whole = dataclasses.replace(failed, parts=(failed,), timestamps=(failed,))
@@ -332,6 +330,17 @@ def test_every_state_is_in_words(lang: str) -> None:
     assert all(word in said for word in words)
     assert {"ja": "試験用", "en": "for tests"}[lang] in said
     assert said.count("TOTAL_PASSED") == 2 * 2 + 2  # two documents, in the summary too, and the two parts of one
+
+
+def test_a_good_time_stamp_beside_a_bad_signature_looks_like_no_good_signature() -> None:
+    stamp = dataclasses.replace(verdict_document("passed.cms").judge(), subject="timestamp")
+    assert stamp.indication is Indication.TOTAL_PASSED
+    verdict = dataclasses.replace(verdict_document("digest.mismatch.pdf").judge(), timestamps=(stamp,))
+    console = Console(lang="en")
+    made = Page(report_page([("a.pdf", verdict)], console, NOW))
+    assert "TOTAL_PASSED" not in "".join(made.ours)
+    assert not [one for one in made.elements if dict(one[1]).get("class") == "answer good"]
+    assert "TOTAL_PASSED" not in render(verdict_blocks(verdict, console, "a.pdf"), Style(colour=True))
 
 
 def test_the_holder_is_on_the_page_only_when_disclosed() -> None:

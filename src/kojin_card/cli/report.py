@@ -14,7 +14,7 @@ from kojin_card import messages
 from kojin_card.cli.console import SYMBOLS
 from kojin_card.cli.html import page
 from kojin_card.cli.render import Role, html_text
-from kojin_card.cli.verdicts import answer_words, overall, rests_on, state
+from kojin_card.cli.verdicts import answer_words, overall, reason_text, rests_on, state
 from kojin_card.cli.wording import moment, person_rows
 from kojin_card.verdict import Indication, Verdict
 
@@ -164,8 +164,12 @@ class _Report:
     def verdict(self, verdict: Verdict, level: int) -> Iterator[str]:
         """A verdict under headings of that level."""
         heading = f"h{min(level, 6)}"
-        yield self.answer(self.row("", verdict))
-        yield f"<p>{html_text(answer_words(verdict, self.lang))}</p>"
+        row = self.row("", verdict)
+        if verdict.subject == "timestamp":  # a good one beside a bad signature must not look like a good signature
+            yield f"<p>{_sign(row.symbol)} {html_text(row.words)}</p>"
+        else:
+            yield self.answer(row)
+            yield f"<p>{html_text(row.words)}</p>"
         if verdict.sub_indication is not None:
             sub = str(verdict.sub_indication)
             words = messages.sub_indication_words(sub, self.lang, verdict.subject)
@@ -192,15 +196,11 @@ class _Report:
     def check(self, check: Check, subject: str) -> tuple[str, ...]:
         """One check: its name, what became of it, what that means, and why."""
         symbol, role = state(check)
-        words = ""
-        if check.reason is not None:
-            reason = messages.reason_words(check.reason, self.lang, subject)
-            words = f"{html_text(reason)} [{html_text(check.reason)}]"
         items = [f"<li>{html_text(name)} = {given(value)}</li>" for name, value in check.evidence.items()]
         return (
             html_text(messages.check_label(str(check.id), self.lang)),
             self.sign(symbol, role, messages.state_words(str(check.state), self.lang)),
-            words,
+            html_text(reason_text(check, self.lang, subject)),
             f"<ul>{''.join(items)}</ul>" if items else "",
         )
 

@@ -76,6 +76,8 @@ def verdict_blocks(verdict: Verdict, console: Console, title: str) -> list[Block
         Line(answer, role),
         Line(answer_words(verdict, lang)),
     ]
+    if verdict.subject == "timestamp":  # a good one beside a bad signature must not look like a good signature
+        blocks[1:] = [Line(f"{console.symbol(symbol)} {answer_words(verdict, lang)}")]
     if sub is not None:
         blocks.append(Line(f"{sub}: {messages.sub_indication_words(str(sub), lang, verdict.subject)}"))
     if verdict.checks:
@@ -126,10 +128,17 @@ def _deciding(verdict: Verdict) -> str:
     return next((reason for reason, one in effects if (one.indication, one.sub_indication) == wanted), "")
 
 
+def reason_text(check: Check, lang: str, subject: str) -> str:
+    """Why a check did not pass, what to do, and the id of the reason; empty when there is none."""
+    if check.reason is None:
+        return ""
+    return f"{messages.reason_words(check.reason, lang, subject)} [{check.reason}]"
+
+
 def check_row(check: Check, console: Console, subject: str = "") -> tuple[str, str, Role]:
     """One check for people: its name, and what became of it."""
     symbol, role = state(check)
     words = messages.state_words(str(check.state), console.lang)
-    if check.reason is not None:
-        words = f"{words}: {messages.reason_words(check.reason, console.lang, subject)} [{check.reason}]"
+    if said := reason_text(check, console.lang, subject):
+        words = f"{words}: {said}"
     return messages.check_label(str(check.id), console.lang), f"{console.symbol(symbol)} {words}", role

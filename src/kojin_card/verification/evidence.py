@@ -39,7 +39,8 @@ MAX_PARTS_DEPTH = 4
 #: evidence that a minimal record keeps: ids, digests, times and names of methods, none of them a text of the document's
 KEPT = frozenset(
     {
-        # of a verdict
+        # of a verdict, or of a time-stamp's
+        "accuracy_seconds",
         "anchor",
         "asserted_by",
         "certificate_profile",
@@ -48,10 +49,22 @@ KEPT = frozenset(
         "claimed_signing_time",
         "content_sha256",
         "document_sha256",
+        "end",
         "engine",
+        "existed_at",
+        "gen_time",
+        "imprint_digest",
         "issuer_key_id",
         "policy_sha256",
+        "references",
         "revocation_source",
+        "token_serial",
+        "token_sha256",
+        "tsa_anchor_sha256",
+        "tsa_certificate_sha256",
+        "tsa_policy",
+        "tsa_trust",
+        "unsigned_properties",
         # of a check
         "algorithm",
         "basis",
@@ -61,13 +74,16 @@ KEPT = frozenset(
         "covers",
         "digest",
         "earlier_than",
+        "form",
         "found",
+        "grace_seconds",
         "identifier",
         "issued_for",
         "key",
         "known_as",
         "later",
         "later_than",
+        "list_before_proof",
         "matching",
         "method",
         "next_update",
@@ -75,8 +91,11 @@ KEPT = frozenset(
         "policy",
         "profile",
         "reason",
+        "reference",
         "revocation_reason",
         "revoked_at",
+        "revoked_later_at",
+        "scope",
         "sha256",
         "shown",
         "signature",
@@ -85,12 +104,15 @@ KEPT = frozenset(
         "source",
         "store",
         "this_update",
+        "unsigned_attachments",
         "wanted",
         "within",
     }
 )
 #: evidence that it leaves out: texts that whoever made the document or the request chose, or that a parser repeats
-LEFT_OUT = frozenset({"alg", "audience", "content_type", "detail", "field", "purpose", "sub_filter", "what"})
+LEFT_OUT = frozenset(
+    {"alg", "audience", "content_type", "detail", "field", "purpose", "sub_filter", "token_content_type", "what"}
+)
 
 _SIGNATURES = ("cms", "pdf", "raw")
 
