@@ -36,21 +36,20 @@ SCHEMA = "kojin-card/evidence/1.0"
 MAX_RECORD_BYTES = 384 * 1024 * 1024
 MAX_PARTS_DEPTH = 4
 
-#: evidence that a minimal record keeps: ids, digests, times and names of methods, none of them a text of the document's
 #: first of a verdict, or of a time-stamp's; then of a check
-KEPT = frozenset(
-    """
-    accuracy_seconds anchor asserted_by certificate_profile certificate_serial challenge_issued_at
-    claimed_signing_time content_sha256 document_sha256 end engine existed_at gen_time imprint_digest issuer_key_id
-    policy_sha256 references revocation_source token_serial token_sha256 tsa_anchor_sha256 tsa_certificate_sha256
-    tsa_policy tsa_trust unsigned_properties
+_IDS_DIGESTS_TIMES_METHODS = """
+accuracy_seconds anchor asserted_by certificate_profile certificate_serial challenge_issued_at
+claimed_signing_time content_sha256 document_sha256 end engine existed_at gen_time imprint_digest issuer_key_id
+policy_sha256 references revocation_source token_serial token_sha256 tsa_anchor_sha256 tsa_certificate_sha256
+tsa_policy tsa_trust unsigned_properties
 
-    algorithm basis bytes certificate_signature content covers digest earlier_than form found grace_seconds
-    identifier issued_for key known_as later later_than list_before_proof matching method next_update number policy
-    profile reason reference revocation_reason revoked_at revoked_later_at scope sha256 shown signature signatures
-    signers source store this_update unsigned_attachments wanted within
-    """.split()
-)
+algorithm basis bytes certificate_signature content covers digest earlier_than form found grace_seconds
+identifier issued_for key known_as later later_than list_before_proof matching method next_update number policy
+profile reason reference revocation_reason revoked_at revoked_later_at scope sha256 shown signature signatures
+signers source store this_update unsigned_attachments wanted within
+"""
+#: evidence that a minimal record keeps: ids, digests, times and names of methods, none of them a text of the document's
+KEPT = frozenset(_IDS_DIGESTS_TIMES_METHODS.split())
 #: evidence that it leaves out: texts that whoever made the document or the request chose, or that a parser repeats
 LEFT_OUT = frozenset(
     {"alg", "audience", "content_type", "detail", "field", "purpose", "sub_filter", "token_content_type", "what"}
