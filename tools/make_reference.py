@@ -1,4 +1,5 @@
-"""Write ``docs/reference``: what the card is, from ``applets_spec``; what can go wrong, from the error catalogue.
+"""Write ``docs/reference``: what the card is, from ``applets_spec``; what can go wrong, from the error catalogue; what
+verdicts are as JSON, from their schema, and for people, by judging.
 
 ``python -m tools.make_reference`` writes the pages; with ``--check`` it says which are not what their sources say.
 """
@@ -11,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tools.reference import errors
+from tools.reference import errors, gallery, verdict_json
 from tools.reference.application import LEVELS, Page
 from tools.reference.examples import examples
 from tools.reference.markdown import NotShown, grid, notice, require
@@ -34,7 +35,8 @@ INTRO = (
 SOURCES = (
     "`card.md` and `jpki.md` are the fact collections of the project, which name the public sources; the capitals\n"
     "(MC, MY, OSC, ...) are theirs. [Errors](errors.md) has every error with its words and its remedy,\n"
-    "and every status word.\n"
+    "and every status word. [Verdicts as JSON](verdict-json.md) has every field, and\n"
+    "[What an operator sees](verdict-gallery.md) six verdicts as they are printed.\n"
 )
 
 
@@ -69,14 +71,25 @@ def pages(card: CardSpec | None = None) -> Mapping[str, str]:
     table = grid(("application", "AID", *LEVELS), rows)
     made["index.md"] = f"{notice('applets_spec')}# Reference\n\n{INTRO}{table}{SOURCES}"
     made["errors.md"] = errors.page()
+    made["verdict-json.md"] = verdict_json.page()
+    made["verdict-gallery.md"] = gallery.page()
     return made
+
+
+def served() -> Mapping[str, str]:
+    """File name and text of all that is served: the pages, and the schema as it is."""
+    return {**pages(), verdict_json.SERVED: verdict_json.schema_text()}
 
 
 def stale() -> list[str]:
     """Names of pages that are missing, different, or left over."""
-    made = pages()
-    found = {path.name: path.read_text("utf-8") for path in PAGES.glob("*.md")}
+    made = served()
+    found = {path.name: path.read_text("utf-8") for path in _present()}
     return sorted(name for name in made.keys() | found.keys() if made.get(name) != found.get(name))
+
+
+def _present() -> list[Path]:
+    return [path for path in PAGES.glob("*") if path.suffix in (".md", ".json")]
 
 
 def main(arguments: list[str]) -> int:
@@ -100,9 +113,9 @@ def main(arguments: list[str]) -> int:
 
 def write() -> None:
     """Write every page and remove what is left over."""
-    made = pages()
+    made = served()
     PAGES.mkdir(parents=True, exist_ok=True)
-    for path in PAGES.glob("*.md"):
+    for path in _present():
         if path.name not in made:
             path.unlink()
     for name, text in made.items():

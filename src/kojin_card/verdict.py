@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from kojin_card.secret import Secret
+
 
 class Indication(StrEnum):
     """The three answers of EN 319 102-1. None of them has a truth value: compare it."""
@@ -294,6 +296,8 @@ class Verdict:
         holder: personal data, only when disclosure was asked for; never in ``repr`` nor in JSON by accident.
         signed: of XML, what the signature covers; only when signature, digests, coverage, chain and profile passed.
             With several signatures each part has its own.
+        certificate: the signer's, DER, only for a verifier that keeps certificates (``keep_certificates=True``):
+            personal data, so it prints, pickles and copies as little as a secret.
     """
 
     subject: str
@@ -308,6 +312,7 @@ class Verdict:
     notes: tuple[str, ...] = ()
     timestamps: tuple[Verdict, ...] = ()
     signed: tuple[SignedContent, ...] = field(default=(), repr=False)
+    certificate: Secret | None = field(default=None, repr=False)
 
     def _deciding(self) -> tuple[Indication, SubIndication | None]:
         """Failures before uncertainty, each in the order of the checks; then what is missing; then the parts."""

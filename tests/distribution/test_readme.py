@@ -15,6 +15,7 @@ PAGES = (
     "README.md",
     "README.ja.md",
     "docs/authentication.md",
+    "docs/bank.md",
     "docs/card-in-an-hour.md",
     "docs/testing.md",
     "docs/verifying.md",
@@ -88,7 +89,12 @@ def test_the_library_example_works_as_written(page: str, tmp_path: Path, environ
 
 @pytest.mark.packaging
 @pytest.mark.parametrize(
-    ("page", "folder", "least"), [("docs/verifying.md", "demo-output", 4), ("docs/card-in-an-hour.md", ".", 25)]
+    ("page", "folder", "least"),
+    [
+        ("docs/bank.md", "demo-output", 4),
+        ("docs/verifying.md", "demo-output", 4),
+        ("docs/card-in-an-hour.md", ".", 25),
+    ],
 )
 def test_the_examples_of_a_guide_work_as_written(
     page: str, folder: str, least: int, tmp_path: Path, environment: dict[str, str]

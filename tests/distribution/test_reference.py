@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tools.make_reference import PAGES, main, pages
+from tools.make_reference import PAGES, main, pages, served
 from tools.reference import errors as catalogue
+from tools.reference import gallery, verdict_json
 from tools.reference.application import Page
 from tools.reference.examples import FOLDER, chosen, example, examples
 from tools.reference.layouts import lines
@@ -21,6 +23,8 @@ from kojin_card.iso7816.status import SW
 from kojin_card.spec import load_card_spec
 from kojin_card.spec.access import Access
 from kojin_card.spec.model import ApplicationSpec, CardSpec, FieldSpec, FileSpec, KeySpec
+from kojin_card.testing.verdicts import verdict_document
+from kojin_card.verdict import CheckState, TimeBasis
 
 CARD = load_card_spec()
 
@@ -212,6 +216,52 @@ def test_a_status_word_without_a_meaning_is_refused(monkeypatch: pytest.MonkeyPa
 )
 def test_what_a_status_word_becomes(word: int, error: str) -> None:
     assert catalogue.becomes(word).startswith(f"[`{error}`]" if error else "")
+
+
+# --- verdicts ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_schema_is_served_as_the_package_has_it_and_every_field_is_explained() -> None:
+    text = verdict_json.schema_text()
+    assert (PAGES / verdict_json.SERVED).read_text("utf-8") == text == served()[verdict_json.SERVED]
+    schema, page = json.loads(text), pages()["verdict-json.md"]
+    for definition in (schema, *schema["$defs"].values()):
+        for name, one in definition["properties"].items():
+            assert f"| `{name}` | " in page
+            assert one["description"].replace("<", "&lt;") in page
+    assert {str(basis) for basis in TimeBasis} == set(schema["$defs"]["verdict"]["properties"]["time_basis"]["enum"])
+    assert {str(one) for one in CheckState} == set(schema["$defs"]["check"]["properties"]["state"]["enum"])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda schema: schema["$defs"]["check"]["properties"]["id"].pop("description"),
+        lambda schema: schema["$defs"]["check"]["properties"]["id"].update(maxLength=5),
+        lambda schema: schema["$defs"].update(more={}),
+    ],
+)
+def test_a_field_of_a_verdict_that_nobody_explains_is_refused(
+    change: Callable[[Any], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema = json.loads(verdict_json.schema_text())
+    change(schema)
+    monkeypatch.setattr(verdict_json, "schema_text", lambda: json.dumps(schema))
+    with pytest.raises(NotShown):
+        verdict_json.page()
+
+
+def test_the_gallery_shows_the_six_documents_in_both_languages() -> None:
+    page = pages()["verdict-gallery.md"]
+    assert page.count("```text") == 12
+    for _, id, name, _, _ in gallery.SHOWN:
+        for lang in ("ja", "en"):
+            shown = gallery.shown(id, name, lang)
+            assert shown in page
+            reason = verdict_document(id).reason
+            words = "" if reason is None else messages.reason_words(reason, lang)[:12]
+            assert (reason or "TOTAL_PASSED") in shown
+            assert words in shown
 
 
 def test_the_pages_are_those_in_the_folder() -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 from dataclasses import dataclass
-from html import escape as escaped_html
 from typing import TYPE_CHECKING
 
-from kojin_card.cli.render import escape
+from kojin_card.cli.html import page
+from kojin_card.cli.render import html_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,60 +80,40 @@ def card_page(
         rows: labels and values.
         first: what must be read before anything else; ``alarms`` that the card is no good; ``notes`` the rest.
     """
-    digest = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode("ascii")
-    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     beside = [line for image in images if image.name == "photo" for line in _figure(zoom, image)]
     lines = [
-        "<!DOCTYPE html>",
-        f'<html lang="{_text(lang)}">',
-        "<head>",
-        '<meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
-        '<meta name="referrer" content="no-referrer">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{_text(title)}</title>",
-        f"<style>{_STYLE}</style>",
-        "</head>",
-        "<body>",
         "<main>",
-        f"<h1>{_text(title)}</h1>",
+        f"<h1>{html_text(title)}</h1>",
         *_paragraphs("note", first),
         *_paragraphs("alarm", alarms),
         '<div class="card">',
         '<div class="words">',
         *(line for image in images if image.name != "photo" for line in _figure(zoom, image)),
         "<dl>",
-        *(f"<dt>{_text(label)}</dt><dd>{_text(value)}</dd>" for label, value in rows),
+        *(f"<dt>{html_text(label)}</dt><dd>{html_text(value)}</dd>" for label, value in rows),
         "</dl>",
         "</div>",
         *beside,
         "</div>",
         *_paragraphs("note", notes),
         "</main>",
-        "</body>",
-        "</html>",
-        "",
     ]
-    return "\n".join(lines).encode()
+    return page(lang, title, _STYLE, lines, images=True)
 
 
 def _paragraphs(kind: str, texts: Sequence[str]) -> list[str]:
-    return [f'<p class="{kind}">{_text(text)}</p>' for text in texts]
+    return [f'<p class="{kind}">{html_text(text)}</p>' for text in texts]
 
 
 def _figure(zoom: str, image: Picture) -> list[str]:
     """The words beside the box are short, as the caption has said which image; a screen reader is told in full."""
     source = f"data:image/png;base64,{base64.b64encode(image.png).decode('ascii')}"
-    kind, box = "photo" if image.name == "photo" else "text", f"zoom-{_text(image.name)}"
+    kind, box = "photo" if image.name == "photo" else "text", f"zoom-{html_text(image.name)}"
     return [
         f'<figure class="{kind}">',
-        f"<figcaption>{_text(image.label)}</figcaption>",
-        f'<input type="checkbox" class="zoom control" id="{box}" aria-label="{_text(f"{zoom}: {image.label}")}">',
-        f'<label class="control" for="{box}">{_text(zoom)}</label>',
-        f'<div class="view"><img src="{source}" alt="{_text(image.label)}"></div>',
+        f"<figcaption>{html_text(image.label)}</figcaption>",
+        f'<input type="checkbox" class="zoom control" id="{box}" aria-label="{html_text(f"{zoom}: {image.label}")}">',
+        f'<label class="control" for="{box}">{html_text(zoom)}</label>',
+        f'<div class="view"><img src="{source}" alt="{html_text(image.label)}"></div>',
         "</figure>",
     ]
-
-
-def _text(text: str) -> str:
-    return escaped_html(escape(text), quote=True)

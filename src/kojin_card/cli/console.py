@@ -19,12 +19,21 @@ if TYPE_CHECKING:
 #: what stands for a character that the console cannot show (and "?" where not even that can be shown)
 GETA = "〓"
 
+#: what stands for a state: as a sign, and in ASCII
+SYMBOLS: Mapping[str, tuple[str, str]] = {
+    "pass": ("✓", "OK"),
+    "fail": ("✗", "NG"),
+    "unknown": ("?", "(?)"),
+    "none": ("-", "--"),
+}
+
 _VERSIONS = {
+    "authenticity": "1.1",
     "card-file": "2.0",
     "card-file-made": "1.1",
     "face": "1.1",
     "info": "1.1",
-    "licence": "1.1",
+    "licence": "1.2",
     "pin-status": "1.2",
     "revocation": "1.1",
     "revocation-added": "1.1",
@@ -137,9 +146,7 @@ class Console:
 
     def symbol(self, name: str) -> str:
         """``✓``, ``✗``, ``?`` and ``-``, or words in ASCII where a console cannot show all of them."""
-        fancy, ascii_only = {"pass": ("✓", "OK"), "fail": ("✗", "NG"), "unknown": ("?", "(?)"), "none": ("-", "--")}[
-            name
-        ]
+        fancy, ascii_only = SYMBOLS[name]
         return fancy if all(can_show("✓✗", stream) for stream in (sys.stdout, sys.stderr)) else ascii_only
 
     def text(self, key: str, **values: object) -> str:

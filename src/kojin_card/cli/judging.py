@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from kojin_card.cli.files import refuse_existing
 from kojin_card.cli.framework import option
 from kojin_card.errors import UsageError
 
 if TYPE_CHECKING:
+    from kojin_card.cli.keeping import Keeper
     from kojin_card.cli.session import Session
     from kojin_card.pki.revocation import RevocationSource
     from kojin_card.pki.trust import TrustStore
     from kojin_card.verification import Verifier
 
 STORES = ("production", "jlis-test", "simulator")
+EVIDENCE_PROFILES = ("minimal", "hanshuho")
 
 
 class Moment(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.2
@@ -68,11 +71,15 @@ def folder_options() -> tuple[click.Parameter, ...]:
     )
 
 
-def judging_options(*, disclose: bool = True, stamped: bool = False) -> tuple[click.Parameter, ...]:
+def judging_options(
+    *, disclose: bool = True, stamped: bool = False, evidence: bool = False
+) -> tuple[click.Parameter, ...]:
     """The options of every command that gives a verdict.
 
     Args:
+        disclose: whether the holder can be shown.
         stamped: what is judged may have time-stamps.
+        evidence: whether records can be kept; the command gives each verdict to :meth:`Judging.keeper`.
     """
     path = click.Path(path_type=Path)
     stamps = (
@@ -88,6 +95,16 @@ def judging_options(*, disclose: bool = True, stamped: bool = False) -> tuple[cl
         option("--grace", metavar="DURATION", type=Duration(), help="grace"),
         *(stamps if stamped else ()),
         *((option("--disclose", is_flag=True, help="disclose"),) if disclose else ()),
+        option("--report", metavar="FILE", help="report"),
+        *(_evidence_options() if evidence else ()),
+        option("--force", is_flag=True, help="force"),
+    )
+
+
+def _evidence_options() -> tuple[click.Parameter, ...]:
+    return (
+        option("--evidence", metavar="FOLDER", type=click.Path(path_type=Path), help="evidence"),
+        option("--evidence-profile", type=click.Choice(EVIDENCE_PROFILES), help="evidence_profile"),
     )
 
 
@@ -105,29 +122,29 @@ class Judging:
     disclose: bool = False
     tsa: tuple[Path, ...] = ()
     timestamp: tuple[Path, ...] = ()
+    report: str | None = None
+    evidence: Path | None = None
+    evidence_profile: str | None = None
+    force: bool = False
 
     @classmethod
     def taken_from(cls, options: dict[str, Any]) -> Judging:
         """Take them out of a command's options.
 
         Raises:
-            UsageError: both times were given.
+            UsageError: both times were given, a report that is no file, a profile of evidence that is not kept.
+            OutputExists, OutputFailed: the report could not be written, so nothing is judged for it.
         """
-        names = (
-            "trust",
-            "trust_folder",
-            "revocation",
-            "ocsp",
-            "at",
-            "received_at",
-            "grace",
-            "disclose",
-            "tsa",
-            "timestamp",
-        )
+        names = [field.name for field in fields(cls)]
         chosen = cls(**{name: options.pop(name) for name in names if name in options})
         if chosen.at is not None and chosen.received_at is not None:
             raise UsageError("--at and --received-at exclude each other", operation="verify")
+        if chosen.evidence_profile is not None and chosen.evidence is None:
+            raise UsageError("--evidence-profile says how --evidence FOLDER is kept", operation="verify")
+        if chosen.report == "-":
+            raise UsageError("a report goes into a file, never to standard output", operation="write a report")
+        if chosen.report is not None:
+            refuse_existing(Path(chosen.report), force=chosen.force)
         return chosen
 
     def times(self) -> dict[str, Any]:
@@ -161,7 +178,19 @@ class Judging:
         source = revocation_source(self.revocation)
         if self.ocsp is not None:
             source = with_responders(self.ocsp, store, source)
-        return Verifier(store, source, session.now, self.grace, tsa)
+        return Verifier(store, source, session.now, self.grace, tsa, self.evidence_profile == "hanshuho")
+
+    def keeper(self, session: Session) -> Keeper | None:
+        """Who keeps evidence, where some is to be kept.
+
+        Raises:
+            OutputFailed: its folder cannot be made.
+        """
+        if self.evidence is None:
+            return None
+        from kojin_card.cli.keeping import Keeper
+
+        return Keeper(self.evidence, self.evidence_profile or EVIDENCE_PROFILES[0], session.now(), force=self.force)
 
 
 def trust_store(store: str, folder: Path | None) -> TrustStore:

@@ -5,6 +5,7 @@ All text is escaped here, once: it may come from a card, a file or a person. Mea
 
 from __future__ import annotations
 
+import html
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,11 @@ from itertools import zip_longest
 #: characters that could command a terminal, hide text or turn its direction: controls, format characters (bidi, zero
 #: width, tags), lone surrogates, line and paragraph separators
 _DANGEROUS = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+#: blanks that nobody types in a name or an address, and letters that show nothing: they could hold two texts apart, or
+#: push one to where another belongs
+_BLANKS = frozenset("\u00a0\u1680\u202f\u205f\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | {
+    chr(code) for code in range(0x2000, 0x200B)
+}
 
 
 class Role(StrEnum):
@@ -32,9 +38,11 @@ _SGR = {Role.STRONG: "1", Role.FAINT: "2", Role.GOOD: "32", Role.BAD: "1;31", Ro
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A title with a rule under it."""
+    """A title with a rule under it; ``wrap=True`` where it names something of somebody else's, which a terminal would
+    carry on at its left edge, where answers stand."""
 
     text: str
+    wrap: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,25 @@ def escape(text: str) -> str:
     """``text`` with every dangerous character written out as ``\\xNN``, ``\\uNNNN`` or ``\\UNNNNNNNN``."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_written_out(char) if unicodedata.category(char) in _DANGEROUS else char for char in text)
+    return "".join(
+        _written_out(char) if char in _BLANKS or unicodedata.category(char) in _DANGEROUS else char for char in text
+    )
+
+
+def html_text(text: str) -> str:
+    """``text`` as a page of HTML shows it, between tags or in an attribute: nothing in it is markup."""
+    return html.escape(escape(text), quote=True)
+
+
+def spreadsheet_cell(text: str) -> str:
+    """``text`` as a cell of CSV or TSV: a spreadsheet shows it and computes nothing; the writer still quotes it.
+
+    What could begin a formula gets an apostrophe before it, full-width signs and signs after blanks too; tabs and line
+    ends are written out by :func:`escape`.
+    """
+    clean = escape(text)
+    formula = unicodedata.normalize("NFKC", clean.lstrip(" \u3000'\""))[:1] in ("=", "+", "-", "@")
+    return f"'{clean}" if formula else clean
 
 
 def _written_out(char: str) -> str:
@@ -171,9 +197,11 @@ def _plain(block: Block) -> list[str]:
 
 def _fancy(block: Block, style: Style, *, first: bool) -> list[str]:
     match block:
-        case Heading(text=text):
+        case Heading(text=text, wrap=wrapped):
             clean = escape(text)
-            lines = [paint(clean, Role.STRONG, style), style.rule * min(style.columns, max(width(clean), 24))]
+            first_line, *more = wrap(clean, style.columns - 2) if wrapped else [clean]
+            lines = [paint(line, Role.STRONG, style) for line in (first_line, *(f"  {line}" for line in more))]
+            lines.append(style.rule * min(style.columns, max(width(first_line), 24)))
             return ["", *lines] if not first or not style.at_start else lines
         case Line(text=text, role=role, wrap=wrapped):
             clean = escape(text)

@@ -49,7 +49,6 @@ def serial_options() -> tuple[click.Parameter, ...]:
         option("--distribution-point", metavar="NAME", help="distribution_point"),
         option("--not-after", metavar="TIME", type=Moment(), help="not_after"),
         option("-o", "--output", metavar="RESULTS", help="serial_results"),
-        option("--force", is_flag=True, help="force"),
     )
 
 
@@ -63,7 +62,6 @@ class AskedSerials:
     distribution_point: str | None
     not_after: datetime | None
     output: str | None
-    force: bool
 
     @classmethod
     def taken_from(cls, options: dict[str, Any], *, role: str | None, disclose: bool) -> AskedSerials:
@@ -90,7 +88,11 @@ class AskedSerials:
     def answer(self, session: Session, judging: Judging) -> int:
         """Judge what was asked."""
         if self.serials is not None and self.output is not None:
-            return _many(session, judging, self.serials, self.output, force=self.force)
+            if judging.report is not None:
+                raise UsageError(
+                    "--report is of single verdicts: with --serials the results say it", operation=_OPERATION
+                )
+            return _many(session, judging, self.serials, self.output, force=judging.force)
         from kojin_card.cli.judged import answer_verdicts
 
         verdict = judging.verifier(session).serial_status(
@@ -102,7 +104,7 @@ class AskedSerials:
             received_at=judging.received_at,
         )
         name = session.console.text("say.serials.one", serial=verdict.evidence["certificate_serial"])
-        return answer_verdicts(session, [(name, verdict)])
+        return answer_verdicts(session, judging, [(name, verdict)])
 
 
 def _many(session: Session, judging: Judging, file: Path, output: str, *, force: bool) -> int:

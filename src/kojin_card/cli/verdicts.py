@@ -31,6 +31,11 @@ def overall(verdict: Verdict) -> tuple[str, Role]:
     return _OVERALL[verdict.indication]
 
 
+def state(check: Check) -> tuple[str, Role]:
+    """Symbol and colour of a check."""
+    return _ROLES[check.state]
+
+
 def verdict_json(verdict: Verdict, lang: str) -> dict[str, Any]:
     """The whole of a verdict; the holder only when the verdict has one (``--disclose``)."""
     value: dict[str, Any] = {
@@ -44,9 +49,8 @@ def verdict_json(verdict: Verdict, lang: str) -> dict[str, Any]:
         "checks": [_check_json(check, lang, verdict.subject) for check in verdict.checks],
         "evidence": dict(verdict.evidence),
         "parts": [verdict_json(part, lang) for part in verdict.parts],
+        "timestamps": [verdict_json(token, lang) for token in verdict.timestamps],
     }
-    if verdict.timestamps:
-        value["timestamps"] = [verdict_json(stamp, lang) for stamp in verdict.timestamps]
     if verdict.holder is not None:
         value["holder"] = person_json(verdict.holder)
     return value
@@ -68,28 +72,32 @@ def verdict_blocks(verdict: Verdict, console: Console, title: str) -> list[Block
     symbol, role = overall(verdict)
     sub = verdict.sub_indication
     answer = f"{console.symbol(symbol)} {verdict.indication}" + (f" / {sub}" if sub else "")
-    words = messages.indication_words(str(verdict.indication), lang, verdict.subject, _deciding(verdict))
-    blocks: list[Block] = [Heading(title), Line(answer, role), Line(words)]
+    blocks: list[Block] = [
+        Heading(title, wrap=True),
+        Line(answer, role),
+        Line(answer_words(verdict, lang)),
+    ]
     if verdict.subject == "timestamp":  # a good one beside a bad signature must not look like a good signature
-        blocks[1:] = [Line(f"{console.symbol(symbol)} {words}")]
+        blocks[1:] = [Line(f"{console.symbol(symbol)} {answer_words(verdict, lang)}")]
     if sub is not None:
         blocks.append(Line(f"{sub}: {messages.sub_indication_words(str(sub), lang, verdict.subject)}"))
     if verdict.checks:
         blocks += [Line(""), Fields([check_row(check, console, verdict.subject) for check in verdict.checks])]
-    basis = console.text(f"say.verdict.time_{verdict.time_basis}", time=moment(verdict.time, lang))
-    rest: list[tuple[str, str]] = [
-        _rests_on(verdict, console),
-        (console.text("say.verdict.time"), basis),
-    ]
+    rest = rests_on(verdict, console)
     rest += [_evidence_row(name, value, console) for name, value in verdict.evidence.items()]
     blocks += [Line(""), Fields(rest)]
     if verdict.holder is not None:
         blocks += [Heading(console.text("say.verdict.holder")), Fields(person_rows(verdict.holder, console))]
     for number, part in enumerate(verdict.parts, 1):
         blocks += verdict_blocks(part, console, console.text("say.verdict.part", number=number))
-    for number, stamp in enumerate(verdict.timestamps, 1):
-        blocks += verdict_blocks(stamp, console, console.text("say.verdict.timestamp", number=number))
+    for number, token in enumerate(verdict.timestamps, 1):
+        blocks += verdict_blocks(token, console, console.text("say.verdict.timestamp", number=number))
     return blocks
+
+
+def answer_words(verdict: Verdict, lang: str) -> str:
+    """What the answer means for people."""
+    return messages.indication_words(str(verdict.indication), lang, verdict.subject, _deciding(verdict))
 
 
 def _evidence_row(name: str, value: str, console: Console) -> tuple[str, str]:
@@ -99,12 +107,18 @@ def _evidence_row(name: str, value: str, console: Console) -> tuple[str, str]:
     return messages.evidence_label(name, console.lang), words
 
 
-def _rests_on(verdict: Verdict, console: Console) -> tuple[str, str]:
-    """The trust store; a licence has none, but perhaps a key that was given."""
+def rests_on(verdict: Verdict, console: Console) -> list[tuple[str, str]]:
+    """The trust store (a licence has none, but perhaps a key that was given), and the time with its basis."""
+    label, store = "say.verdict.store", f"say.store.{verdict.store}"
+    if verdict.store == "given-key":
+        label = "say.verdict.key"
     if "certificate.issuer_unknown" in verdict.reasons:
-        return console.text("say.verdict.key"), console.text("say.store.no-key")
-    label = "say.verdict.key" if verdict.store == "given-key" else "say.verdict.store"
-    return console.text(label), console.text(f"say.store.{verdict.store}")
+        label, store = "say.verdict.key", "say.store.no-key"
+    basis = console.text(f"say.verdict.time_{verdict.time_basis}", time=moment(verdict.time, console.lang))
+    return [
+        (console.text(label), console.text(store) if messages.has(store) else verdict.store),
+        (console.text("say.verdict.time"), basis),
+    ]
 
 
 def _deciding(verdict: Verdict) -> str:
@@ -114,17 +128,27 @@ def _deciding(verdict: Verdict) -> str:
     return next((reason for reason, one in effects if (one.indication, one.sub_indication) == wanted), "")
 
 
+def reason_text(check: Check, lang: str, subject: str) -> str:
+    """Why a check did not pass, what to do, and the id of the reason; empty when there is none."""
+    if check.reason is None:
+        return ""
+    return f"{messages.reason_words(check.reason, lang, subject)} [{check.reason}]"
+
+
 def check_row(check: Check, console: Console, subject: str = "") -> tuple[str, str, Role]:
     """One check for people: its name, and what became of it."""
-    symbol, role = _ROLES[check.state]
+    symbol, role = state(check)
     words = messages.state_words(str(check.state), console.lang)
-    if check.reason is not None:
-        words = f"{words}: {messages.reason_words(check.reason, console.lang, subject)} [{check.reason}]"
-    words += _circumstances(check, console)
+    if said := reason_text(check, console.lang, subject):
+        words = f"{words}: {said}"
+    words += circumstances(check, console)
+    if "asserted_by" in check.evidence:
+        gap = "" if console.lang == "ja" else " "
+        words += gap + console.text("say.verdict.asserted", by=check.evidence["asserted_by"])
     return messages.check_label(str(check.id), console.lang), f"{console.symbol(symbol)} {words}", role
 
 
-def _circumstances(check: Check, console: Console) -> str:
+def circumstances(check: Check, console: Console) -> str:
     """What whoever relies on an answer about revocation must see beside it."""
     evidence = check.evidence
     out: list[str] = []
@@ -134,7 +158,5 @@ def _circumstances(check: Check, console: Console) -> str:
     if "revocation_reason" in evidence:
         reason = messages.revocation_reason_words(evidence["revocation_reason"], console.lang)
         out.append(console.text("say.verdict.revocation_reason", reason=reason))
-    if "asserted_by" in evidence:
-        out.append(console.text("say.verdict.asserted", by=evidence["asserted_by"]))
     gap = "" if console.lang == "ja" else " "
     return "".join(gap + part for part in out)

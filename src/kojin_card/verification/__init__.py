@@ -15,6 +15,7 @@ from kojin_card.pki.revocation import RevocationAnswer, RevocationSource, Revoca
 from kojin_card.pki.tsa import TsaStore
 from kojin_card.verification.authenticity import CardJudge
 from kojin_card.verification.challenges import ChallengeStore, MemoryChallengeStore, SqliteChallengeStore
+from kojin_card.verification.evidence import EvidenceProfile, EvidenceRecord, reverify
 from kojin_card.verification.holder import Holder, Sex
 from kojin_card.verification.licence import LicenceIssuerKey, judge_licence
 from kojin_card.verification.pinless import ChipAnswer, EarlierConfirmations
@@ -30,6 +31,8 @@ __all__ = [
     "CrlFile",
     "CrlFolder",
     "EarlierConfirmations",
+    "EvidenceProfile",
+    "EvidenceRecord",
     "Holder",
     "LicenceIssuerKey",
     "LinkSource",
@@ -48,4 +51,5 @@ __all__ = [
     "TsaStore",
     "Verifier",
     "judge_licence",
+    "reverify",
 ]

@@ -13,6 +13,7 @@ from kojin_card.pki import path
 from kojin_card.pki.algorithms import Outcome, acceptable_key, method, verify
 from kojin_card.pki.profile import load_profiles
 from kojin_card.pki.revocation import RevocationAnswer, Unknown
+from kojin_card.secret import Secret
 from kojin_card.verdict import Check, CheckId, CheckState, TimeBasis, Verdict
 from kojin_card.verification import policy
 from kojin_card.verification.holder import Holder
@@ -162,7 +163,8 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One call of a verifier: what it may trust, whom it may ask, for which time, and if it may disclose the holder."""
+    """One call of a verifier: what it may trust, whom it may ask, for which time, if it may disclose the holder, and if
+    it is to keep the certificate in its verdict."""
 
     trust: TrustStore
     revocation: RevocationSource | None
@@ -171,6 +173,7 @@ class Task:
     grace: timedelta | None = None
     tsa: TsaStore | None = None
     tokens: tuple[bytes, ...] = field(default=(), repr=False)
+    keep: bool = False
 
     @property
     def policy_sha256(self) -> str:
@@ -289,4 +292,5 @@ class Task:
             evidence={"engine": ENGINE, "policy_sha256": self.policy_sha256, **(evidence or {})},
             holder=holder,
             timestamps=timestamps,
+            certificate=Secret(certificate.der) if self.keep and certificate is not None else None,
         )

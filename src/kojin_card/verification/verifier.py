@@ -72,6 +72,8 @@ class Verifier:
             so that a revocation that was asked for just before the signature had time to be published. Without such a
             proof nothing passes then. None: a list that was fresh at the time of judgement is enough.
         tsa: whose time-stamps are believed; with None no time-stamp proves anything.
+        keep_certificates: put each signer's certificate into ``verdict.certificate``, for a record that has to hold it
+            (:mod:`kojin_card.verification.evidence`); it is personal data.
     """
 
     trust: TrustStore
@@ -79,6 +81,7 @@ class Verifier:
     now: Callable[[], datetime] = field(default=utc_now, repr=False)
     grace: timedelta | None = None
     tsa: TsaStore | None = None
+    keep_certificates: bool = False
 
     def __post_init__(self) -> None:
         if self.grace is not None and self.grace < timedelta():
@@ -133,7 +136,7 @@ class Verifier:
     ) -> Task:
         given = tuple(bytes(token) for token in tokens)
         moment = Moment.of(self.now, at, received_at)
-        return Task(self.trust, self.revocation, moment, disclose, self.grace, self.tsa, given)
+        return Task(self.trust, self.revocation, moment, disclose, self.grace, self.tsa, given, self.keep_certificates)
 
     def verify_cms(
         self,

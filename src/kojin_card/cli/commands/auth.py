@@ -160,4 +160,4 @@ def verify(session: Session, proof: str, audience: str, purpose: str | None, sto
     if verifier.revocation is None:
         session.say("say.verify.no_lists")
     verdict = verifier.verify_proof(compact, challenges, audience=audience, purpose=purpose, **judging.times())
-    return answer_verdicts(session, [(proof, verdict)])
+    return answer_verdicts(session, judging, [(proof, verdict)])

@@ -168,7 +168,7 @@ def pem(certificate: bytes) -> bytes:
     *serial_options(),
     *judging_options(),
     *secret_options(),
-    plan=_plan,
+    plan=lambda given: _plan(given).writing(given["report"], private=True),
 )
 def status(session: Session, role: str | None, secrets: str | None, last_try: bool, **options: Any) -> int:
     """Whether the certificate is one of the store's CAs, in its profile, valid and not revoked; of stored serials only
@@ -188,7 +188,7 @@ def status(session: Session, role: str | None, secrets: str | None, last_try: bo
         verdict = judging.verifier(session).certificate_status(certificate, purpose=purpose, **judging.times())
     if session.settings.simulator is not None and judging.trust != "simulator":
         session.say("say.cert.simulator_hint")
-    return answer_verdicts(session, [(session.console.text(f"say.role.{role}"), verdict)])
+    return answer_verdicts(session, judging, [(session.console.text(f"say.role.{role}"), verdict)])
 
 
 def _authority(session: Session, role: str, der: bytes, judging: Judging) -> Verdict:

@@ -34,25 +34,37 @@ Hint = Callable[[bytes, Verdict], str | None]
 
 
 def _judge_each(
-    session: Session, files: Sequence[str], judge: Callable[[bytes], Verdict], hint: Hint = lambda _, __: None
-) -> list[tuple[str, Verdict | KojinError]]:
-    """Every file has its own verdict, or its own error: one bad file does not hide the others.
+    session: Session,
+    judging: Judging,
+    files: Sequence[str],
+    judge: Callable[[bytes], Verdict],
+    hint: Hint = lambda _, __: None,
+    **beside: Any,
+) -> int:
+    """Every file has its own verdict, or its own error: one bad file does not hide the others. Each verdict is kept
+    as evidence, where it is to be kept, before the next file is read.
 
     Args:
         hint: the text, if any, that helps somebody with this file and this verdict; it is said on stderr.
+        beside: what stands beside each document, as a record of evidence keeps it.
     """
+    keeper = judging.keeper(session)
     results: list[tuple[str, Verdict | KojinError]] = []
     for name in files:
         try:
             data = read_input(name)
             verdict = judge(data)
+            if keeper is not None:
+                verdict = keeper.keep(verdict, data, beside)
             results.append((name, verdict))
             key = hint(data, verdict)
             if key is not None:
                 session.say(f"say.verify.{key}", file=name)
         except KojinError as error:
             results.append((name, error))
-    return results
+    if keeper is not None:
+        session.say("say.report.kept", folder=keeper.folder, count=keeper.count)
+    return answer_verdicts(session, judging, results)
 
 
 def _hint_cms(data: bytes, verdict: Verdict) -> str | None:
@@ -82,7 +94,7 @@ def _is_pdf(data: bytes) -> bool:
         help="purpose_raw",
         show_default=True,
     ),
-    *judging_options(stamped=True),
+    *judging_options(evidence=True, stamped=True),
 )
 def verify_raw(session: Session, signature: str, content: str, certificate: str, purpose: str, **options: Any) -> int:
     """A bare signature over a file, by a certificate."""
@@ -93,21 +105,18 @@ def verify_raw(session: Session, signature: str, content: str, certificate: str,
     verifier = judging.verifier(session)
     given = read_input(certificate, MAX_SMALL_BYTES)
     body, stamps = read_input(content), judging.stamps()
-    return answer_verdicts(
-        session,
-        _judge_each(
-            session,
-            [signature],
-            lambda data: verifier.verify_raw(data, body, given, purpose=Purpose(purpose), **judging.times(), **stamps),
-        ),
-    )
+
+    def judge(data: bytes) -> Verdict:
+        return verifier.verify_raw(data, body, given, purpose=Purpose(purpose), **judging.times(), **stamps)
+
+    return _judge_each(session, judging, [signature], judge, content=body, **stamps)
 
 
 @command(
     "verify.cms",
     argument("files", nargs=-1, required=True, metavar="FILE..."),
     option("--content", metavar="FILE", help="content_cms"),
-    *judging_options(stamped=True),
+    *judging_options(evidence=True, stamped=True),
 )
 def verify_cms(session: Session, files: tuple[str, ...], content: str | None, **options: Any) -> int:
     """CMS signatures, attached, or detached with ``--content``."""
@@ -121,10 +130,14 @@ def verify_cms(session: Session, files: tuple[str, ...], content: str | None, **
     def judge(data: bytes) -> Verdict:
         return verifier.verify_cms(data, body, **judging.times(), **stamps)
 
-    return answer_verdicts(session, _judge_each(session, files, judge, _hint_cms))
+    return _judge_each(session, judging, files, judge, _hint_cms, content=body, **stamps)
 
 
-@command("verify.pdf", argument("files", nargs=-1, required=True, metavar="FILE..."), *judging_options(stamped=True))
+@command(
+    "verify.pdf",
+    argument("files", nargs=-1, required=True, metavar="FILE..."),
+    *judging_options(evidence=True, stamped=True),
+)
 def verify_pdf(session: Session, files: tuple[str, ...], **options: Any) -> int:
     """Every signature of a PDF, and that they cover all of it."""
     judging = Judging.taken_from(options)
@@ -134,14 +147,14 @@ def verify_pdf(session: Session, files: tuple[str, ...], **options: Any) -> int:
     def judge(data: bytes) -> Verdict:
         return verifier.verify_pdf(data, **judging.times(), **stamps)
 
-    return answer_verdicts(session, _judge_each(session, files, judge, _hint_pdf))
+    return _judge_each(session, judging, files, judge, _hint_pdf, **stamps)
 
 
 @command(
     "verify.xml",
     argument("files", nargs=-1, required=True, metavar="FILE..."),
     option("--attach", multiple=True, metavar="NAME=FILE", help="attach_xml"),
-    *judging_options(),
+    *judging_options(evidence=True),
 )
 def verify_xml(session: Session, files: tuple[str, ...], attach: tuple[str, ...], **options: Any) -> int:
     """Every signature of XML documents, what they cover, and that nothing else stands in them."""
@@ -156,7 +169,7 @@ def verify_xml(session: Session, files: tuple[str, ...], attach: tuple[str, ...]
     def judge(data: bytes) -> Verdict:
         return verifier.verify_xml(data, attachments, **judging.times())
 
-    return answer_verdicts(session, _judge_each(session, files, judge, _hint_xml))
+    return _judge_each(session, judging, files, judge, _hint_xml, attachments=attachments)
 
 
 def _hint_xml(_: bytes, verdict: Verdict) -> str | None:
