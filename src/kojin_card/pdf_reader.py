@@ -23,9 +23,18 @@ from pyhanko.pdf_utils.decode_limits import (
     DocumentDecodeBudget,
     StreamDecodeLimits,
 )
+from pyhanko.pdf_utils.misc import PdfStrictReadError
 from pyhanko.pdf_utils.reader import HistoricalResolver, PdfFileReader, process_data_at_eof
 from pyhanko.pdf_utils.rw_common import PdfHandler
-from pyhanko.pdf_utils.xref import XRefBuilder, XRefType, parse_xref_stream, parse_xref_table
+from pyhanko.pdf_utils.xref import (
+    XRefBuilder,
+    XRefCache,
+    XRefSection,
+    XRefSectionData,
+    XRefType,
+    parse_xref_stream,
+    parse_xref_table,
+)
 
 from kojin_card.errors import DecodeError
 
@@ -172,6 +181,50 @@ def _require_sizes(stream: Any, left: int) -> None:
         raise PdfError("a cross-reference stream that is too large")
 
 
+class _Builder(XRefBuilder):
+    """Builds the tables as pyhanko does, and forgives Poppler its generation numbers."""
+
+    def _read_xref_table(self, declared_startxref: int) -> Any:
+        previous = super()._read_xref_table(declared_startxref)  # type: ignore[no-untyped-call]  # inherited
+        self._forgive()
+        return previous
+
+    def _read_xref_stream(self, declared_startxref: int) -> Any:
+        previous = super()._read_xref_stream(declared_startxref)  # type: ignore[no-untyped-call]  # inherited
+        self._forgive()
+        return previous
+
+    def _forgive(self) -> None:
+        section = self.sections[-1]
+        self.sections[-1] = XRefSection(section.meta_info, _Section(section.xref_data, self.sections))
+
+
+class _Section(XRefSectionData):
+    """One section, which need not explain a generation number that nothing contradicts.
+
+    A number above 0 says that an older object of that number was freed (ISO 32000-1 §7.3.10), and pyhanko wants to see
+    that. Poppler gives such numbers to new objects that never had another (seen: ``pdfsig -add-signature``, 22.12). As
+    long as no section knows the object with another generation, or as freed, there is nothing to confuse it with.
+    """
+
+    def __init__(self, plain: XRefSectionData, sections: list[XRefSection]) -> None:
+        super().__init__()
+        self.__dict__.update(plain.__dict__)
+        self._sections = sections
+
+    def higher_generation_refs(self) -> Iterator[tuple[int, int]]:
+        """The objects whose older generation must have been freed."""
+        for number, generation in super().higher_generation_refs():  # type: ignore[no-untyped-call]  # inherited
+            if any(_otherwise(section.xref_data, number, generation) for section in self._sections):
+                yield number, generation
+
+
+def _otherwise(data: XRefSectionData, number: int, generation: int) -> bool:
+    """Whether a section knows the object with another generation, or as freed."""
+    known = data.standard_xrefs.get(number, (generation, 0))[0]
+    return known != generation or number in data.xrefs_in_objstm or number in data.freed
+
+
 # --- objects ----------------------------------------------------------------------------------------------------------
 
 
@@ -182,7 +235,15 @@ class BoundedReader(PdfFileReader):
         self._directories: dict[int, tuple[dict[int, tuple[int, int]], bytes]] = {}
         self._steps_left = max(MAX_STEPS, stream.getbuffer().nbytes // 8)
         self._paths_left = MAX_PATHS
-        super().__init__(stream, strict=strict, decode_limits=decode_limits)
+        try:
+            super().__init__(stream, strict=strict, decode_limits=decode_limits)
+        except PdfStrictReadError:
+            # Perhaps only for Poppler's sake. The same tables again, which were measured strictly before; what pyhanko
+            # let pass here our own builder judges.
+            super().__init__(stream, strict=False, decode_limits=decode_limits)
+            builder = _Builder(self, stream, strict=strict, last_startxref=self.last_startxref)
+            self.xrefs = XRefCache(self, builder.read_xrefs())
+            self.strict = strict
 
     def _get_object_from_stream(self, idnum: int, stmnum: int, idx: int) -> Any:
         """An object of an object stream (ISO 32000-1 §7.5.7); its directory is read once, not for every object."""
@@ -286,6 +347,9 @@ class _CountingResolver(HistoricalResolver):
         tables = self._owner.xrefs
         later = range(self.revision + 1, tables.total_revisions)
         changed = {(r.idnum, r.generation) for n in later for r in tables.explicit_refs_in_revision(n)}
+        odd = {number for number, generation in changed if generation}
+        if odd and any(number in odd and (number, generation) not in changed for number, generation in parents):
+            raise PdfError("an object that comes later and is referred to before, with another generation")
         found, rest = set(changed), list(changed)
         while rest:
             for parent in parents.get(rest.pop(), ()):
