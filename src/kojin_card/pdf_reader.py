@@ -161,9 +161,12 @@ def _measure(data: bytes) -> None:
     ends = [match.end() for match in _END.finditer(tail)]
     if last < 0 or not ends or ends[-1] != last + len(b"%%EOF"):
         raise PdfError("no startxref at the end of the file")
-    stream = BytesIO(data)
+    _Measurer(data, process_data_at_eof(_at_end(BytesIO(data)))).read_xrefs()  # type: ignore[no-untyped-call]  # pyhanko's own, inherited
+
+
+def _at_end(stream: BytesIO) -> BytesIO:
     stream.seek(-1, 2)
-    _Measurer(data, process_data_at_eof(stream)).read_xrefs()  # type: ignore[no-untyped-call]  # pyhanko's own, inherited
+    return stream
 
 
 def _require_sizes(stream: Any, left: int) -> None:
@@ -185,12 +188,12 @@ class _Builder(XRefBuilder):
     """Builds the tables as pyhanko does, and forgives Poppler its generation numbers."""
 
     def _read_xref_table(self, declared_startxref: int) -> Any:
-        previous = super()._read_xref_table(declared_startxref)  # type: ignore[no-untyped-call]  # inherited
+        previous = super()._read_xref_table(declared_startxref)
         self._forgive()
         return previous
 
     def _read_xref_stream(self, declared_startxref: int) -> Any:
-        previous = super()._read_xref_stream(declared_startxref)  # type: ignore[no-untyped-call]  # inherited
+        previous = super()._read_xref_stream(declared_startxref)
         self._forgive()
         return previous
 
@@ -241,8 +244,8 @@ class BoundedReader(PdfFileReader):
             # Perhaps only for Poppler's sake. The same tables again, which were measured strictly before; what pyhanko
             # let pass here our own builder judges.
             super().__init__(stream, strict=False, decode_limits=decode_limits)
-            builder = _Builder(self, stream, strict=strict, last_startxref=self.last_startxref)
-            self.xrefs = XRefCache(self, builder.read_xrefs())
+            builder = _Builder(self, stream, strict=strict, last_startxref=process_data_at_eof(_at_end(stream)))
+            self.xrefs = XRefCache(self, builder.read_xrefs())  # type: ignore[no-untyped-call]  # pyhanko's own
             self.strict = strict
 
     def _get_object_from_stream(self, idnum: int, stmnum: int, idx: int) -> Any:
@@ -316,7 +319,9 @@ class _CountingResolver(HistoricalResolver):
         if self._on_the_way is not None:
             self._owner.spend(0, paths=1)
             if key not in self._on_the_way:
-                return generic.DictionaryObject()
+                return generic.DictionaryObject(
+                    {generic.NameObject("/Kids"): generic.ArrayObject()}
+                )  # as the page tree
         found = super().get_object(ref, as_metadata_stream)
         if key not in self._sizes:
             self._sizes[key] = sum(1 for _ in _elements(found))

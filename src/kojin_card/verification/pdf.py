@@ -303,7 +303,7 @@ def _coverage(document: Document, found: Found) -> Check:
     check = _added(document, found, last=found is last)
     wrong = check.reason in ("coverage.modified", "coverage.gap")
     if wrong and (found is last or (check.reason == "coverage.modified" and not _ends_well(document))):
-        return Check.failed("coverage.appended", bytes=str(len(document.data) - last.end))
+        return Check.failed("coverage.appended", **check.evidence, bytes=str(len(document.data) - last.end))
     return check
 
 

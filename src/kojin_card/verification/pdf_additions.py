@@ -1,9 +1,9 @@
 """What may be added to a signed PDF: later signatures, validation data, and nothing that changes what was signed.
 
-Every byte must belong to an object that a table knows (:mod:`~kojin_card.verification.pdf_increments`). pyhanko's rules explain objects that changed; this policy takes fewer of them than pyhanko's own does. Whatever no rule
-explains is a modification, objects that nothing refers to included. Document information and XMP metadata are what a
-viewer shows as title and author, so they are part of what was signed; of the former a signing program may renew
-/ModDate and /Producer.
+Every byte must belong to an object that a table knows (:mod:`~kojin_card.verification.pdf_increments`). pyhanko's rules
+explain objects that changed; this policy takes fewer of them than pyhanko's own does. Whatever no rule explains is a
+modification, objects that nothing refers to included. Document information and XMP metadata are what a viewer shows as
+title and author, so they are part of what was signed; of the former a signing program may renew /ModDate and /Producer.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Additions:
         self._increments.account(second + rest, signature.signed_revision)
         # pyhanko reads only a part of what a signer may have forbidden
         permitted = permission(signature.sig_object, form_field)
-        signature._docmdp, signature._docmdp_queried = permitted, True  # type: ignore[assignment]
+        signature._docmdp, signature._docmdp_queried = permitted, True
         signature._fieldmdp, signature._fieldmdp_queried = _locked(signature.sig_object, form_field), True
         widgets, form = _Widgets(), _Form()
         form.field_rules = [widgets, SigFieldCreationRule(), SigFieldModificationRule()]
@@ -265,7 +265,7 @@ def _only_signature_fields(form: Any) -> bool:
 
 
 class _Leftovers(QualifiedWhitelistRule):
-    """New form XObjects that draw nothing: Poppler leaves two behind with each signature, and refers to none of them."""
+    """New form XObjects that draw nothing: Poppler leaves two behind with each signature, referred to by none."""
 
     def apply_qualified(self, old: Any, new: Any) -> Iterator[tuple[ModificationLevel, ReferenceUpdate]]:
         for reference in new.explicit_refs_in_revision():

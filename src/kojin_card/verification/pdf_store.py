@@ -1,7 +1,7 @@
 """The document security store (/DSS, ISO 32000-2 §12.8.4.3, ETSI EN 319 142-1 §5.4): what others looked up to verify.
 
-PAdES-LT puts certificates, lists and OCSP answers behind a finished signature. They are whatever the file's maker chose,
-so nothing here is ever taken as proof; but a store that holds nothing else does the signed document no harm.
+PAdES-LT puts certificates, lists and OCSP answers behind a finished signature. They are whatever the file's maker
+chose, so nothing here is ever taken as proof; but a store that holds nothing else does the signed document no harm.
 """
 
 from __future__ import annotations
