@@ -162,7 +162,7 @@ def _read(data: bytes) -> Document | Check:
         if "/DSS" in reader.root:
             unused["validation_data"] = "in the file, not used"
     except DecodeError as bad:
-        return Check.failed("format.malformed", what=bad.message)
+        return Check.failed(_REASONS.get(bad.code, "format.malformed"), what=bad.message)
     except Exception as bad:  # a hostile PDF makes a PDF library raise anything; no kind of it is success
         return Check.failed("format.malformed", what=type(bad).__name__)
     additions = Additions(data, reader, frozenset(item.name for item in found))

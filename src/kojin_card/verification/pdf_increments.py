@@ -8,7 +8,6 @@ none.
 from __future__ import annotations
 
 import re
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from pyhanko.pdf_utils import generic
@@ -36,7 +35,7 @@ class Increments:
     def __init__(self, data: bytes, reader: Any) -> None:
         self._data = data
         self._reader = reader
-        self._stream = BytesIO(data)
+        self._stream = reader.stream
         self._spans: dict[int, list[Span]] = {}
 
     def account(self, start: int, signed: int) -> None:

@@ -27,6 +27,7 @@ from pyhanko.pdf_utils.misc import PdfStrictReadError
 from pyhanko.pdf_utils.reader import HistoricalResolver, PdfFileReader, process_data_at_eof
 from pyhanko.pdf_utils.rw_common import PdfHandler
 from pyhanko.pdf_utils.xref import (
+    ObjStreamRef,
     XRefBuilder,
     XRefCache,
     XRefSection,
@@ -37,6 +38,7 @@ from pyhanko.pdf_utils.xref import (
 )
 
 from kojin_card.errors import DecodeError
+from kojin_card.pdf_reader import references
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -49,8 +51,17 @@ MAX_XREF_STREAM_BYTES = 16 * 1024 * 1024
 MAX_SPARSE_WORK = 5_000_000
 """Freed and reused entries times revisions: pyhanko compares each with every later revision."""
 MAX_OBJECTS_IN_STREAM = 100_000
-MAX_STEPS = 3_000_000
-"""Elements of objects that comparing revisions may look at, those seen again included; more in a file over 24 MB."""
+MAX_STEPS = 6_000_000
+"""Steps that comparing the revisions of a document may take, for all its signatures together; more over 24 MB.
+
+A token of an object that is only scanned for references is one, an element of one that is built is ``STEPS_TO_BUILD``
+and one more each time that it is looked at again. Measured on two cores shared with other work: 1.5 to 2.5
+microseconds a step.
+"""
+STEPS_TO_BUILD = 10
+MAX_READS = 10_000_000
+"""How often pyhanko may ask for bytes of the file and of its object streams; more over 40 MB. About two and a half
+microseconds each, with all that is made of them; an honest object takes a hundred."""
 MAX_PATHS = 100_000
 """Ways from the trailer to the objects that changed, dead ends included; pyhanko follows them all."""
 
@@ -89,7 +100,36 @@ def open_pdf(data: bytes) -> BoundedReader:
         Exception: whatever pyhanko raises on a malformed file.
     """
     _measure(data)
-    return BoundedReader(BytesIO(data), strict=True, decode_limits=_LIMITS)
+    return BoundedReader(data, strict=True, decode_limits=_LIMITS)
+
+
+class _Counter:
+    """How often the bytes of a document may still be asked."""
+
+    def __init__(self, reads: int) -> None:
+        self._left = reads
+
+    def count(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise PdfTooIntricateError("objects that take too much work to read")
+
+
+class _Counted(BytesIO):
+    """Bytes that count how often they are asked: pyhanko reads objects byte by byte, and one may be the whole file."""
+
+    def __init__(self, data: bytes, counter: _Counter) -> None:
+        super().__init__(data)
+        self._counter = counter
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As any stream.
+
+        Raises:
+            PdfTooIntricateError: too often.
+        """
+        self._counter.count()
+        return super().read(size)
 
 
 # --- cross-references -------------------------------------------------------------------------------------------------
@@ -234,9 +274,13 @@ def _otherwise(data: XRefSectionData, number: int, generation: int) -> bool:
 class BoundedReader(PdfFileReader):
     """pyhanko's reader, with object streams read once and comparisons of revisions counted."""
 
-    def __init__(self, stream: BytesIO, *, strict: bool, decode_limits: DecodeLimits) -> None:
-        self._directories: dict[int, tuple[dict[int, tuple[int, int]], bytes]] = {}
-        self._steps_left = max(MAX_STEPS, stream.getbuffer().nbytes // 8)
+    def __init__(self, data: bytes, *, strict: bool, decode_limits: DecodeLimits) -> None:
+        self._data = data
+        self._counter = _Counter(max(MAX_READS, len(data) // 4))
+        stream = _Counted(data, self._counter)
+        self._directories: dict[int, tuple[dict[int, tuple[int, int]], _Counted]] = {}
+        self._plain: dict[Any, list[tuple[int, int]] | None] = {}
+        self._steps_left = max(MAX_STEPS, len(self._data) // 4)
         self._paths_left = MAX_PATHS
         try:
             super().__init__(stream, strict=strict, decode_limits=decode_limits)
@@ -250,18 +294,22 @@ class BoundedReader(PdfFileReader):
 
     def _get_object_from_stream(self, idnum: int, stmnum: int, idx: int) -> Any:
         """An object of an object stream (ISO 32000-1 §7.5.7); its directory is read once, not for every object."""
-        if stmnum not in self._directories:
-            self._directories[stmnum] = self._directory(stmnum)
-        directory, data = self._directories[stmnum]
+        directory, stream = self._contents_of_stream(stmnum)
         place, offset = directory.get(idnum, (-1, 0))
         if place != idx:
             raise PdfError("an object that is not where the table says in its stream")
-        found = generic.read_object(BytesIO(memoryview(data)[offset:]), generic.Reference(idnum, 0, self))
+        stream.seek(offset)
+        found = generic.read_object(stream, generic.Reference(idnum, 0, self))
         if isinstance(found, generic.StreamObject | generic.IndirectObject):
             raise PdfError("an object in a stream that cannot be there")
         return found
 
-    def _directory(self, number: int) -> tuple[dict[int, tuple[int, int]], bytes]:
+    def _contents_of_stream(self, number: int) -> tuple[dict[int, tuple[int, int]], _Counted]:
+        if number not in self._directories:
+            self._directories[number] = self._directory(number)
+        return self._directories[number]
+
+    def _directory(self, number: int) -> tuple[dict[int, tuple[int, int]], _Counted]:
         """The directory of an object stream: object number -> (place, offset); and its decoded data."""
         stream = self.get_object(generic.Reference(number, 0, self))  # type: ignore[no-untyped-call]  # pyhanko's own, inherited
         if not isinstance(stream, generic.StreamObject) or stream["/Type"] != "/ObjStm":
@@ -279,7 +327,32 @@ class BoundedReader(PdfFileReader):
         directory = {numbers[2 * place]: (place, first + numbers[2 * place + 1]) for place in range(count)}
         if len(directory) != count:
             raise PdfError("an object stream that has an object twice")
-        return directory, data
+        return directory, _Counted(data, self._counter)
+
+    def references_at(self, key: tuple[int, int], where: Any) -> list[tuple[int, int]] | None:
+        """Where the object at that place leads; None when it is not plain. Read once, counted as work.
+
+        Args:
+            where: an offset in the file, or a place in an object stream; of anything else there is nothing to read.
+        """
+        place = (key, where)
+        if place not in self._plain:
+            read = self._read_references(key, where)
+            self._plain[place] = None if read is None else read[0]
+            self.spend(0 if read is None else read[1])
+        found = self._plain[place]
+        self.spend(0 if found is None else len(found))
+        return found
+
+    def _read_references(self, key: tuple[int, int], where: Any) -> tuple[list[tuple[int, int]], int] | None:
+        if isinstance(where, int):
+            return references.of_object(self._data, where, key)
+        if isinstance(where, ObjStreamRef) and not key[1]:
+            directory, stream = self._contents_of_stream(where.obj_stream_id)
+            place, offset = directory.get(key[0], (-1, 0))
+            read = references.of_value(stream.getvalue(), offset) if place == where.ix_in_stream else None
+            return None if read is None else read[:2]
+        return None
 
     def get_historical_resolver(self, revision: int) -> HistoricalResolver:
         """The file as it was at a revision; what is asked of it counts."""
@@ -325,6 +398,7 @@ class _CountingResolver(HistoricalResolver):
         found = super().get_object(ref, as_metadata_stream)
         if key not in self._sizes:
             self._sizes[key] = sum(1 for _ in _elements(found))
+            self._owner.spend(self._sizes[key] * STEPS_TO_BUILD)
         self._owner.spend(self._sizes[key])
         return found
 
@@ -339,16 +413,14 @@ class _CountingResolver(HistoricalResolver):
     def _ancestors_of_what_changed(self) -> frozenset[tuple[int, int]]:
         """The objects from which one is reached that a later revision writes, those themselves included."""
         parents: dict[tuple[int, int], list[tuple[int, int]]] = {}
-        todo: list[tuple[tuple[int, int], Any]] = [((0, 0), self.trailer_view)]
+        todo = [((0, 0), _references(self.trailer_view))]
         while todo:
-            key, value = todo.pop()
-            for item in _elements(value):
-                if isinstance(item, generic.IndirectObject):
-                    child = (item.idnum, item.generation)
-                    if child not in parents:
-                        parents[child] = []
-                        todo.append((child, self.get_object(item.reference)))
-                    parents[child].append(key)
+            key, children = todo.pop()
+            for child in children:
+                if child not in parents:
+                    parents[child] = []
+                    todo.append((child, self._references_of(child)))
+                parents[child].append(key)
         tables = self._owner.xrefs
         later = range(self.revision + 1, tables.total_revisions)
         changed = {(r.idnum, r.generation) for n in later for r in tables.explicit_refs_in_revision(n)}
@@ -362,6 +434,16 @@ class _CountingResolver(HistoricalResolver):
                     found.add(parent)
                     rest.append(parent)
         return frozenset(found)
+
+    def _references_of(self, key: tuple[int, int]) -> list[tuple[int, int]]:
+        """Where an object leads; built only when its bytes are not plain."""
+        reference = generic.Reference(*key, pdf=self)
+        read = self._owner.references_at(key, self._owner.xrefs.get_historical_ref(reference, self.revision))
+        return _references(self.get_object(reference)) if read is None else read
+
+
+def _references(value: Any) -> list[tuple[int, int]]:
+    return [(item.idnum, item.generation) for item in _elements(value) if isinstance(item, generic.IndirectObject)]
 
 
 def _elements(value: Any) -> Iterator[Any]:
