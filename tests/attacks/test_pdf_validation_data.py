@@ -57,6 +57,9 @@ GOOD: dict[str, Callable[[], bytes]] = {
     "B-LTA of a pkcs7 signature": lambda: long_term(once(sub_filter=fields.SigSeedSubFilter.ADOBE_PKCS7_DETACHED)),
     "B-LTA, certified against every change": lambda: long_term(once(certify=True, perm=NO_CHANGES)),
     "a store by hand, with a list": lambda: updated(once(), store(crl(), kind="CRLs")),
+    "a store whose writer leaves its name, as iText does": lambda: b"%iText-Core-8.0.2\nstartxref".join(
+        with_store(once()).rsplit(b"startxref", 1)
+    ),
     "a store by hand, compressed": lambda: updated(once(), compressed),
 }
 
