@@ -21,7 +21,7 @@ from pyhanko.pdf_utils.content import RawContent
 from pyhanko.sign import fields, signers
 from pyhanko.stamp import StaticStampStyle
 
-from attacks.forge import HEX_ROOM, Pdf, pdf_cms, revision
+from attacks.forge import HEX_ROOM, NOW, Pdf, pdf_cms, revision
 from attacks.pdf_maker import Writer, stream
 from attacks.test_pdf import (
     FORGED_FIELD,
@@ -41,7 +41,9 @@ from attacks.test_pdf import (
     updated,
 )
 from attacks.test_pdf import signed as sign
+from kojin_card.signing import sign_pdf
 from kojin_card.verdict import Indication
+from signers import make_signer
 
 Change = Callable[[Writer], object]
 ANNOTATE = fields.MDPPerm.ANNOTATE
@@ -539,3 +541,50 @@ def test_attack(attack: Attack) -> None:
     assert set(attack.reason.split("|")) & set(verdict.reasons), verdict.reasons
     assert verdict.indication is not Indication.TOTAL_PASSED
     assert verdict.holder is None
+
+
+# --- a signed table that leads behind the file's end ------------------------------------------------------------------
+
+
+def page_behind_the_end(make: Callable[[bytes], bytes]) -> bytes:
+    """Signed while its table said that the page's text lies where the file ends; then somebody puts it there."""
+    start = plain().index(b"4 0 obj")
+
+    def at(place: int) -> bytes:
+        row = b"%010d 00000 n" % start
+        assert plain().count(row) == 1
+        return sign(plain().replace(row, b"%010d 00000 n" % place), "First")
+
+    size = len(at(0))
+    data = at(size)
+    assert len(data) == size
+    judge(data).require()
+    return make(revision(data, {4: PAGE}))
+
+
+def page_that_runs_on() -> bytes:
+    """The page's text is said to be so long that it ends within the second signer's reason."""
+    plainly = plain()
+    (length,) = re.findall(rb"/Length (\d+)", plainly)
+
+    def said(number: int) -> bytes:
+        longer = plainly.replace(b"<< /Length %s >>" % length, b"<</Length %d>>" % number)
+        first = sign(longer, "First")
+        return sign_pdf(make_signer(), first, now=NOW, reason="endstream endobj")
+
+    data = said(10000)
+    end = data.index(b"endstream endobj)")
+    begin = data.index(b"stream\n") + 7
+    again = said(end - begin)
+    assert len(again) == len(data)
+    return again
+
+
+def test_what_the_signed_table_names_behind_the_end_is_no_part_of_it() -> None:
+    """Both revisions have the very same object there, so a comparison finds nothing changed."""
+    assert page_behind_the_end(lambda data: judge(data).reasons[0].encode()) == b"coverage.appended"
+    assert "coverage.modified" in judge(page_behind_the_end(second)).parts[0].reasons
+
+
+def test_an_object_that_reaches_behind_the_end_is_no_part_of_it() -> None:
+    assert "coverage.modified" in judge(page_that_runs_on()).parts[0].reasons

@@ -279,6 +279,7 @@ class BoundedReader(PdfFileReader):
         self._counter = _Counter(max(MAX_READS, len(data) // 4))
         stream = _Counted(data, self._counter)
         self._directories: dict[int, tuple[dict[int, tuple[int, int]], _Counted]] = {}
+        self._ends: dict[int, int] = {}
         self._plain: dict[Any, list[tuple[int, int]] | None] = {}
         self._steps_left = max(MAX_STEPS, len(self._data) // 4)
         self._paths_left = MAX_PATHS
@@ -339,20 +340,46 @@ class BoundedReader(PdfFileReader):
         if place not in self._plain:
             read = self._read_references(key, where)
             self._plain[place] = None if read is None else read[0]
-            self.spend(0 if read is None else read[1])
+            if read is not None:
+                self.spend(read[1])
+                if isinstance(where, int):
+                    self._ends[where] = read[2]
         found = self._plain[place]
         self.spend(0 if found is None else len(found))
         return found
 
-    def _read_references(self, key: tuple[int, int], where: Any) -> tuple[list[tuple[int, int]], int] | None:
+    def _read_references(self, key: tuple[int, int], where: Any) -> tuple[list[tuple[int, int]], int, int] | None:
         if isinstance(where, int):
             return references.of_object(self._data, where, key)
         if isinstance(where, ObjStreamRef) and not key[1]:
             directory, stream = self._contents_of_stream(where.obj_stream_id)
             place, offset = directory.get(key[0], (-1, 0))
-            read = references.of_value(stream.getvalue(), offset) if place == where.ix_in_stream else None
-            return None if read is None else read[:2]
+            return references.of_value(stream.getvalue(), offset) if place == where.ix_in_stream else None
         return None
+
+    def _read_object(self, ref: Any, marker: Any, *others: Any, **more: Any) -> Any:
+        found = super()._read_object(ref, marker, *others, **more)
+        if isinstance(marker, int):
+            self._ends[marker] = self.stream.tell()
+        return found
+
+    def require_within(self, end: int, revision: int) -> None:
+        """Refuse a revision of which a table, or an object that was read, lies beyond ``end`` or reaches beyond it.
+
+        A table may name a place behind the file's end, where somebody puts the object later. All that the revision
+        uses has been read when it was compared with later ones.
+
+        Raises:
+            PdfError: there is one.
+        """
+        for number in range(revision + 1):
+            section = self.xrefs.get_xref_data(number)
+            hybrid = section.hybrid
+            for data in (section,) if hybrid is None else (section, hybrid.xref_data):
+                if any(max(at + 1, self._ends.get(at, 0)) > end for _, at in data.standard_xrefs.values()):
+                    raise PdfError("an object of the signed revision that lies beyond it")
+            if hybrid is not None and hybrid.meta_info.end_location > end:
+                raise PdfError("a table of the signed revision that lies beyond it")
 
     def get_historical_resolver(self, revision: int) -> HistoricalResolver:
         """The file as it was at a revision; what is asked of it counts."""

@@ -43,8 +43,8 @@ class _Open:
     kept: list[Key] = field(default_factory=list)
 
 
-def of_object(data: bytes, offset: int, key: Key) -> tuple[list[Key], int] | None:
-    """What the indirect object at ``offset`` refers to, and the number of its tokens.
+def of_object(data: bytes, offset: int, key: Key) -> tuple[list[Key], int, int] | None:
+    """What the indirect object at ``offset`` refers to, the number of its tokens and where it ends.
 
     /Parent leads back up and does not count, nor do /P and /Pg in a part of the structure tree: they say to which
     element and page it belongs (ISO 32000-1 tables 323, 324), not that it uses them.
@@ -56,9 +56,8 @@ def of_object(data: bytes, offset: int, key: Key) -> tuple[list[Key], int] | Non
     if header is None or (int(header[1]), int(header[2])) != key:
         return None
     read = of_value(data, header.end())
-    if read is None or not _TRAILER.match(data, read[2]):
-        return None
-    return read[0], read[1]
+    end = None if read is None else _TRAILER.match(data, read[2])
+    return None if read is None or end is None else (read[0], read[1], end.end())
 
 
 def of_value(data: bytes, at: int) -> tuple[list[Key], int, int] | None:

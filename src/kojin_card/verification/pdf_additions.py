@@ -92,9 +92,8 @@ class Additions:
         signature.coverage = coverage  # type: ignore[assignment]  # evaluate_modifications reads it; declared as None
         if coverage < SignatureCoverageLevel.ENTIRE_REVISION:
             return Check.failed("coverage.gap", what="not a whole revision")
-        first, length, second, rest = (int(number) for number in signature.byte_range)
-        del first, length
-        self._increments.account(second + rest, signature.signed_revision)
+        end = int(signature.byte_range[2]) + int(signature.byte_range[3])
+        self._increments.account(end, signature.signed_revision)
         # pyhanko reads only a part of what a signer may have forbidden
         permitted = permission(signature.sig_object, form_field)
         signature._docmdp, signature._docmdp_queried = permitted, True
@@ -102,6 +101,7 @@ class Additions:
         widgets, form = _Widgets(), _Form()
         form.field_rules = [widgets, SigFieldCreationRule(), SigFieldModificationRule()]
         result = signature.evaluate_modifications(self._policy(form))
+        self._reader.require_within(end, signature.signed_revision)
         if (
             not isinstance(result, DiffResult)
             or result.modification_level > _FORM_FILLING
