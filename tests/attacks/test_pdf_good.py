@@ -30,6 +30,7 @@ from attacks.test_pdf import (
     with_xref_streams,
 )
 from issued import NOW as ISSUED_NOW
+from kojin_card.errors import InputError
 from kojin_card.signing import PdfForm
 from kojin_card.testing.documents import blank_pdf
 from kojin_card.verdict import CheckId, Verdict
@@ -51,7 +52,7 @@ def by_pyhanko(
     out = BytesIO()
     with mock.patch("pyhanko.sign.signers.pdf_signer.datetime") as now:
         now.now.return_value = NOW
-        signer.sign_pdf(IncrementalPdfFileWriter(BytesIO(data)), output=out)
+        signer.sign_pdf(IncrementalPdfFileWriter(BytesIO(data), strict=False), output=out)
     return out.getvalue()
 
 
@@ -83,6 +84,50 @@ def linearized() -> bytes:
     late = b"xref\n0 3\n0000000000 65535 f \n" + b"".join(row % offsets[number] for number in (1, 2))
     late += b"trailer\n<< /Size 3 >>\nstartxref\n%d\n%%%%EOF\n" % at
     return head + bodies[5] + early + b"".join(bodies[number] for number in (6, 7, 8, 1, 2)) + late
+
+
+def hybrid(*, contradiction: bytes = b"", spare: bytes = b"<< /S /Document >>") -> bytes:
+    """As Word exports: a table, then an empty one with a stream beside it that knows the packed objects."""
+    out = b"%PDF-1.7\n"
+    offsets = {}
+    stream = b"BT (from a word processor) Tj ET"
+    inner = b"<< /X 1 >> " + spare
+    objects = {
+        1: b"<< /Type /Catalog /Pages 2 0 R /PieceInfo 5 0 R >>",
+        2: b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        3: b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R >>",
+        4: b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream),
+        7: b"<< /Type /ObjStm /N 2 /First 9 /Length %d >>\nstream\n5 0 6 11 %s\nendstream" % (9 + len(inner), inner),
+    }
+    for number, body in objects.items():
+        offsets[number] = len(out)
+        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    row = b"%010d 00000 n \n"
+    table = len(out)
+    out += b"xref\n0 8\n0000000005 65535 f \n" + b"".join(row % offsets[number] for number in (1, 2, 3, 4))
+    out += b"0000000006 65535 f \n0000000000 65535 f \n" + row % offsets[7]
+    out += b"trailer\n<< /Size 8 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % table
+    beside = len(out)
+    entries = [(0, 0, 65535 & 0xFF), *((1, offsets[number], 0) for number in (1, 2, 3, 4)), (2, 7, 0), (2, 7, 1)]
+    entries += [(1, offsets[7], 0), (1, beside, 0)]
+    rows = b"".join(bytes((kind,)) + place.to_bytes(4, "big") + bytes((last,)) for kind, place, last in entries)
+    rows = contradiction or rows
+    out += b"8 0 obj\n<< /Type /XRef /W [1 4 1] /Size 9 /Root 1 0 R /Length %d >>\nstream\n%s\nendstream\nendobj\n" % (
+        len(rows),
+        rows,
+    )
+    last = len(out)
+    out += b"xref\n0 0\ntrailer\n<< /Size 9 /Root 1 0 R /Prev %d /XRefStm %d >>\n" % (table, beside)
+    return out + b"startxref\n%d\n%%%%EOF\n" % last
+
+
+def contradictory() -> bytes:
+    """The stream beside the table has another object in place of the page's text."""
+    good = hybrid()
+    begin = good.index(b"stream\n", good.index(b"/XRef ")) + 7
+    rows = bytearray(good[begin : begin + 9 * 6])
+    rows[4 * 6 : 5 * 6] = rows[3 * 6 : 4 * 6]
+    return hybrid(contradiction=bytes(rows))
 
 
 def packed() -> bytes:
@@ -123,6 +168,8 @@ GOOD: dict[str, Callable[[], bytes]] = {
     "ours": lambda: ours(blank_pdf(["a contract"])),
     "ours, registry": lambda: ours(blank_pdf(["a contract"]), PdfForm.REGISTRY),
     "ours, for the web": lambda: ours(linearized()),
+    "ours, from a word processor": lambda: ours(hybrid()),
+    "pyhanko, from a word processor": lambda: by_pyhanko(hybrid()),
     "ours, packed": lambda: ours(packed()),
     "pyhanko": lambda: by_pyhanko(plain()),
     "pyhanko, with reason, place, name, contact": lambda: by_pyhanko(
@@ -193,6 +240,7 @@ TWICE: dict[str, Callable[[], bytes]] = {
         )
     ),
     "for the web": lambda: second(by_pyhanko(linearized())),
+    "from a word processor": lambda: ours(by_pyhanko(hybrid())),
     "packed": lambda: second(by_pyhanko(packed())),
     "PDFBox's BER first": lambda: second(Pdf(cms=pdfbox).build()),
     "three": then(by_pyhanko, second, ours),
@@ -206,3 +254,14 @@ def test_a_good_document_signed_again_passes(document: Callable[[], bytes]) -> N
         len(verdict.parts) - 1
     )
     assert len(verdict.parts) >= 2
+
+
+def test_hybrid_tables_that_contradict_each_other_are_not_signed_and_not_accepted() -> None:
+    """An old viewer would show another page than a new one."""
+    with pytest.raises(InputError):
+        ours(contradictory())
+    assert judge(by_pyhanko(contradictory())).reasons == ("format.malformed",)
+
+
+def test_a_signature_hidden_in_what_only_a_new_reader_sees() -> None:
+    assert judge(ours(hybrid(spare=b"<< /ByteRange [0 1 2 3] >>"))).reasons == ("coverage.hidden",)

@@ -163,8 +163,19 @@ class _Measurer(XRefBuilder):
         home = generic.TrailerReference(self.handler)
         trailer = generic.DictionaryObject.read_from_stream(self.stream, home)
         if "/XRefStm" in trailer:
-            raise PdfError("hybrid cross-references")
+            self._count_hybrid(trailer.raw_get("/XRefStm"))
         return self._count_revision(trailer)
+
+    def _count_hybrid(self, place: Any) -> None:
+        """The stream beside a table (ISO 32000-1 §7.5.8.4), as Word writes it."""
+        if not isinstance(place, generic.NumberObject) or place < 0:
+            raise PdfError("a /XRefStm that is no place")
+        here = self.stream.tell()
+        self.stream.seek(int(place))
+        _, stream = self._read_xref_stream_object()  # type: ignore[no-untyped-call]  # pyhanko's own, inherited
+        _require_sizes(stream, self._left)
+        self._count_entries(parse_xref_stream(stream, strict=True))
+        self.stream.seek(here)
 
     def _read_xref_stream(self, declared_startxref: int) -> Any:  # noqa: ARG002 - pyhanko's signature
         _, stream = self._read_xref_stream_object()  # type: ignore[no-untyped-call]  # pyhanko's own, inherited
@@ -292,6 +303,25 @@ class BoundedReader(PdfFileReader):
             builder = _Builder(self, stream, strict=strict, last_startxref=process_data_at_eof(_at_end(stream)))
             self.xrefs = XRefCache(self, builder.read_xrefs())  # type: ignore[no-untyped-call]  # pyhanko's own
             self.strict = strict
+        self._require_one_view()
+
+    def _require_one_view(self) -> None:
+        """Hybrid files (ISO 32000-1 §7.5.8.4): what the stream beside a table adds, the tables alone must not know.
+
+        So an old reader, which sees the tables alone, misses objects, but never sees others in their place.
+
+        Raises:
+            PdfError: it does.
+        """
+        tables_alone: dict[int, Any] = {}
+        for number in range(self.xrefs.total_revisions):
+            section = self.xrefs.get_xref_data(number)
+            tables_alone |= dict.fromkeys(section.freed) | section.standard_xrefs | section.xrefs_in_objstm
+            if section.hybrid is not None:
+                beside = section.hybrid.xref_data
+                added = dict.fromkeys(beside.freed) | beside.standard_xrefs | beside.xrefs_in_objstm
+                if any(tables_alone.get(at) not in (None, what) for at, what in added.items()):
+                    raise PdfError("hybrid cross-references that contradict each other")
 
     def _get_object_from_stream(self, idnum: int, stmnum: int, idx: int) -> Any:
         """An object of an object stream (ISO 32000-1 §7.5.7); its directory is read once, not for every object."""

@@ -151,8 +151,6 @@ def _read(data: bytes) -> Document | Check:
         reader = open_pdf(data)
         if reader.encrypted:
             return Check.failed("format.encrypted")
-        if reader.xrefs.hybrid_xrefs_present:
-            return Check.failed("format.unsupported", what="hybrid cross-references")
         found = sorted(_fields(reader), key=lambda item: item.end)
         if len(found) > MAX_SIGNATURES:
             return Check.failed("format.unsupported", what="too many signatures")

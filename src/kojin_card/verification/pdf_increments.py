@@ -79,6 +79,8 @@ class Increments:
     def _read(self, revision: int) -> list[Span]:
         tables = self._reader.xrefs
         about = tables.get_xref_container_info(revision)
+        if about.xref_section_type not in (XRefSectionType.STANDARD, XRefSectionType.STREAM):
+            raise PdfError("a later revision with hybrid cross-references")
         known = tables.get_xref_data(revision).standard_xrefs
         places = sorted((offset, number, generation) for number, (generation, offset) in known.items())
         if about.xref_section_type is XRefSectionType.STREAM:
