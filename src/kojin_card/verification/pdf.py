@@ -156,9 +156,8 @@ def _read(data: bytes) -> Document | Check:
             return Check.failed("format.unsupported", what="too many signatures")
         hidden = pdf_scan.hidden(data, reader, [item.byte_range for item in found if item.byte_range is not None])
         stamps = tuple(item for item in found if item.stamp)
-        unused = {"document_timestamps": f"{len(stamps)}, not used"} if stamps else {}
-        if "/DSS" in reader.root:
-            unused["validation_data"] = "in the file, not used"
+        offered = {"document_timestamps": bool(stamps), "validation_data": "/DSS" in reader.root}
+        unused = {name: "not used" for name, there in offered.items() if there}
     except DecodeError as bad:
         return Check.failed(_REASONS.get(bad.code, "format.malformed"), what=bad.message)
     except Exception as bad:  # a hostile PDF makes a PDF library raise anything; no kind of it is success
