@@ -23,6 +23,7 @@ from pyhanko.sign.validation import async_validate_pdf_signature
 from pyhanko_certvalidator import ValidationContext
 
 from attacks import forge
+from attacks.test_pdf import new_page_text, once, painted, updated
 from issued import NOW
 from kojin_card.pki.profile import Purpose
 from kojin_card.signing import PdfForm, sign_pdf
@@ -119,6 +120,21 @@ def test_pyhanko_refuses_another_page() -> None:
     status = asyncio.run(async_validate_pdf_signature(embedded, signer_validation_context=context()))
     assert not status.intact
     assert not status.bottom_line
+
+
+@pytest.mark.foreign("pdfsig")
+def test_where_we_are_stricter_than_pdfsig(tmp_path: Path) -> None:
+    """A page painted over by a second signature, and text appended: each signature is mathematically right."""
+    first, second, empty = pdfsig(tmp_path, painted())
+    assert "Signature is Valid." in first
+    assert "Signature is Valid." in second
+    assert "not signed" in empty
+    assert "coverage.later_appearance" in forge.verifier().verify_pdf(painted()).reasons
+    changed = updated(once(), new_page_text)
+    said, _ = pdfsig(tmp_path, changed)
+    assert "Signature is Valid." in said
+    assert "Not total document signed" in said
+    assert forge.verifier().verify_pdf(changed).reasons == ("coverage.appended",)
 
 
 # --- what pdfsig signs ------------------------------------------------------------------------------------------------
