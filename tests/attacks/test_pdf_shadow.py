@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 from unittest import mock
 
@@ -108,6 +109,7 @@ def form_object(data: bytes, font: generic.IndirectObject) -> generic.StreamObje
     )  # fmt: skip
 
 
+@cache
 def trap() -> bytes:
     return sign(updated(plain(), prepared), "First")
 
@@ -274,6 +276,7 @@ def test_a_prepared_document_as_it_was_signed_passes() -> None:
 # --- certified documents ----------------------------------------------------------------------------------------------
 
 
+@cache
 def certified(perm: fields.MDPPerm = fields.MDPPerm.FILL_FORMS) -> bytes:
     return sign(updated(plain(), prepared), "First", certify=True, perm=perm)
 
