@@ -8,16 +8,21 @@ Each bomb is judged under a limit of memory that the work it asks for would brea
 from __future__ import annotations
 
 import logging
+import random
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from io import BytesIO
 
 import pytest
+from pyhanko.pdf_utils import generic
 
 from attacks.forge import Pdf, verifier
 from attacks.test_pdf import once, plain, second, signed
 from issued import NOW
+from kojin_card import pdf_reader
 from kojin_card.errors import InputError
+from kojin_card.pdf_reader import references
 from kojin_card.signing import check_pdf, sign_pdf
 from kojin_card.verdict import Indication
 from signers import make_signer
@@ -176,6 +181,142 @@ def test_a_graph_that_folds_back_on_itself_is_not_followed_on_every_path() -> No
     assert verdict.parts[0].reasons == ("format.unsupported",)
     assert verdict.indication is Indication.INDETERMINATE
     verifier().verify_pdf(second(signed(folded(5), "First"))).require()
+
+
+# --- work is counted --------------------------------------------------------------------------------------------------
+
+
+def tagged(elements: int) -> bytes:
+    """An unsigned document with a structure tree; every element says on which page it is, as they do."""
+    page = 3
+    rows = [f"<< /Type /StructTreeRoot /K {8} 0 R >>"]
+    kids = " ".join(f"{number} 0 R" for number in range(9, 9 + elements))
+    rows.append(f"<< /Type /StructElem /S /Document /P 7 0 R /K [{kids}] >>")
+    rows += [
+        f"<< /Type /StructElem /S /P /P 8 0 R /Pg {page} 0 R /K {place} /Lang (ja-JP) >>" for place in range(elements)
+    ]
+    data = Pdf(fields="[] >> /StructTreeRoot 7 0 R /Y <<", extra=tuple(rows)).build()
+    return data.replace(b"/V 6 0 R", b"        ").replace(b"/ByteRange", b"/ByteNotes")
+
+
+def test_the_structure_of_a_tagged_document_is_scanned_and_not_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty thousand elements, signed twice; built one by one they would take ten times these steps and reads."""
+    data = second(signed(tagged(20_000), "First"))
+    monkeypatch.setattr(pdf_reader, "MAX_STEPS", 600_000)
+    monkeypatch.setattr(pdf_reader, "MAX_READS", 100_000)
+    verifier().verify_pdf(data).require()
+
+
+@pytest.mark.parametrize("limit", ["MAX_STEPS", "MAX_READS"])
+def test_too_much_work_is_no_success(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    """A comment makes the scanner leave an object to the library, which reads it byte by byte."""
+    row = "[ % a comment\n" + "0 " * 20_000 + "]"
+    data = Pdf(fields="[] >> /X 7 0 R /Y <<", extra=(row,)).build()
+    data = second(signed(data.replace(b"/V 6 0 R", b"        ").replace(b"/ByteRange", b"/ByteNotes"), "First"))
+    verifier().verify_pdf(data).require()
+    monkeypatch.setattr(pdf_reader, limit, 100_000)
+    verdict = verifier().verify_pdf(data)
+    assert "format.unsupported" in verdict.reasons
+    assert verdict.indication is Indication.INDETERMINATE
+
+
+def test_one_object_may_not_cost_the_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Signed once, so nothing is compared; but the catalogue itself is without end."""
+    data = Pdf(fields="[5 0 R] /X [" + "0 " * 20_000 + "]").build()
+    verifier().verify_pdf(data).require()
+    monkeypatch.setattr(pdf_reader, "MAX_READS", 50_000)
+    assert verifier().verify_pdf(data).reasons == ("format.unsupported",)
+
+
+# --- what the scanner sees --------------------------------------------------------------------------------------------
+
+ATOMS = (
+    "1",
+    "-2.5",
+    "+.5",
+    "true",
+    "null",
+    "/Name",
+    "/A-b_c.d",
+    "(text \\) \\( x)",
+    "<0Aff>",
+    "4 0 R",
+    "17 2 R",
+    "0",
+    "65535",
+)
+
+
+def random_value(source: random.Random, depth: int = 0) -> str:
+    kind = source.random()
+    gap = source.choice((" ", "\n", "  "))
+    if depth > 4 or kind < 0.5:
+        return source.choice(ATOMS)
+    if kind < 0.75:
+        return "[" + gap.join(random_value(source, depth + 1) for _ in range(source.randrange(5))) + "]"
+    keys = source.sample(("/A", "/Parent", "/P", "/Pg", "/Kids", "/Type", "/S"), source.randrange(6))
+    kept = [(key, source.choice(("/StructElem", "/Page"))) if key == "/Type" else (key, "") for key in keys]
+    return "<<" + gap.join(f"{key} {said or random_value(source, depth + 1)}" for key, said in kept) + ">>"
+
+
+def by_the_library(value: object) -> list[tuple[int, int]]:
+    """The same references, found in what pyhanko built, by the rule that the scanner states."""
+    if isinstance(value, generic.IndirectObject):
+        return [(value.idnum, value.generation)]
+    if isinstance(value, generic.ArrayObject):
+        return [one for place in range(len(value)) for one in by_the_library(value.raw_get(place))]
+    if not isinstance(value, generic.DictionaryObject):
+        return []
+    structure = value.get("/Type") == "/StructElem"
+    found = []
+    for key in value:
+        item = value.raw_get(key)
+        leads = isinstance(item, generic.IndirectObject)
+        if not (leads and (key == "/Parent" or (structure and key in ("/P", "/Pg")))):
+            found += by_the_library(item)
+    return found
+
+
+def test_the_scanner_sees_what_the_library_sees() -> None:
+    source = random.Random(5)  # noqa: S311 - a fixed sequence is wanted
+    for _ in range(3000):
+        text = random_value(source).encode("ascii")
+        read = references.of_value(text + b" endobj", 0)
+        built = generic.read_object(BytesIO(text + b" endobj"), generic.TrailerReference(None))
+        assert read is not None, text
+        assert sorted(read[0]) == sorted(by_the_library(built)), text
+        assert read[2] == len(text), text
+
+
+NOT_PLAIN = (
+    *(
+        b"",
+        b"<<",
+        b"<< /A",
+        b"<< /A >>",
+        b"<< 1 2 >>",
+        b"[ >>",
+        b"<< /A 1 ]",
+        b"[1 % 2 0 R\n]",
+        b"<< /P#61rent 4 0 R >>",
+    ),
+    *(b"(a (b) c)", b"(", b"<0g>", b"<< /A 1 }", b"[4 0 Rx]", b"[truely]", b"/", b"[" * 100 + b"]" * 100, b"R"),
+    *(b"[1 0 obj]", b"<< /A /B /C >>", b"<< << >> 1 >>", b"[99999999999 0 R]", "[/日]".encode()),
+)
+
+
+@pytest.mark.parametrize("text", NOT_PLAIN)
+def test_what_is_not_plain_is_left_to_the_library(text: bytes) -> None:
+    assert references.of_value(text, 0) is None
+
+
+def test_a_plain_object_stands_between_its_own_words() -> None:
+    good = b"7 0 obj\n<< /A 4 0 R >>\nendobj\n"
+    assert references.of_object(good, 0, (7, 0)) == ([(4, 0)], 4, len(good) - 1)
+    assert references.of_object(good, 0, (8, 0)) is None
+    assert references.of_object(good, 0, (7, 1)) is None
+    for odd in (b"stream", b"endobject", b"5 0 obj", b"% endobj"):
+        assert references.of_object(good.replace(b"endobj", odd), 0, (7, 0)) is None
 
 
 # --- silence ----------------------------------------------------------------------------------------------------------

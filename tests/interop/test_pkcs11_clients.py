@@ -255,9 +255,11 @@ def test_pdfsig_signs_a_document(client: Client) -> None:
     )  # fmt: skip
     assert said.returncode == 0, said.stdout + said.stderr
     assert "Signature is Valid." in client.run("pdfsig", "-nssdir", "nss", "out.pdf").stdout
-    # Poppler gives new objects the generation 1 and NSS writes BER, neither of which our strict readers take
-    # (format.malformed): so openssl judges the signature, over the octets that it says it covers.
     pdf = (client.folder / "out.pdf").read_bytes()
+    verdict = Verifier.for_store("simulator", None, now=now).verify_pdf(pdf)
+    assert refused_by_none(verdict), verdict.reasons
+    assert verdict.reasons == ("revocation.no_source",)
+    # openssl judges the signature, too, over the octets that it says it covers
     (covered,) = re.findall(rb"/ByteRange \[(\d+) +(\d+) +(\d+) +(\d+) *\]", pdf)
     start, length, second, rest = map(int, covered)
     client.write("cms", bytes.fromhex(pdf[start + length + 1 : second - 1].decode("ascii")))

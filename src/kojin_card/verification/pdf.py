@@ -1,7 +1,8 @@
 """Judging signed PDFs (ISO 32000-1 §12.8; jpki.md §6 A-30..A-33): every signature, all of the file, nothing after.
 
-pyhanko reads the structure and judges what was added between signatures; which bytes are covered is decided here, on
-the bytes themselves. The signature in each dictionary is judged as any other CMS message.
+pyhanko reads the structure and judges what was added after each signature; which bytes are covered is decided here, on
+the bytes themselves. The signature in each dictionary is judged as any other CMS message. Validation data (/DSS) and
+document time-stamps are named as evidence: they may follow a signature, and nothing rests on them.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from kojin_card.verdict import Verdict
     from kojin_card.verification.engine import Task
+    from kojin_card.verification.pdf_additions import Additions
 
 MAX_PDF_BYTES = 128 * 1024 * 1024
 MAX_SIGNATURES = 32
@@ -31,6 +33,8 @@ _HEX = frozenset(b"0123456789abcdefABCDEF")
 
 #: /SubFilter values that are judged; the first is the one that 登記・供託オンライン wants (jpki.md §5)
 SUB_FILTERS = ("/adbe.pkcs7.detached", "/ETSI.CAdES.detached")
+#: of a document time-stamp (ISO 32000-2 §12.8.5), and what its token is about (RFC 3161 §2.4.2)
+STAMP, TST_INFO = ("/DocTimeStamp", "/ETSI.RFC3161"), "1.2.840.113549.1.9.16.1.4"
 
 
 class PdfError(DecodeError):
@@ -41,10 +45,17 @@ class PdfError(DecodeError):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A signature dictionary that a form field holds, as read; nothing of it is checked yet."""
+    """A signature dictionary that a form field holds, as read; nothing of it is checked yet.
+
+    Attributes:
+        stamp: it calls itself a document time-stamp.
+        certifies: it is a certification (/DocMDP).
+    """
 
     name: str
     sub_filter: str
+    stamp: bool
+    certifies: bool
     byte_range: tuple[int, int, int, int] | None
     contents: bytes = field(repr=False)
     form_field: Any = field(repr=False)
@@ -76,21 +87,37 @@ def _judge(task: Task, data: bytes) -> Verdict:
     document = _read(data)
     if isinstance(document, Check):
         return task.verdict("pdf", [document], REQUIRED, evidence=evidence)
-    if not document.found:
+    evidence |= document.unused
+    signatures = document.signatures
+    if not signatures:
         # Nobody's signature is shown to a reader, but there may be dictionaries that were cut off from the form.
         nothing = Check.failed("coverage.hidden") if document.hidden else Check.failed("format.no_signature")
         checks = [nothing, Check.passed(CheckId.FORMAT)] if document.hidden else [nothing]
         return task.verdict("pdf", checks, REQUIRED, evidence=evidence)
-    whole = Check.failed("coverage.hidden") if document.hidden else Check.passed(CheckId.COVERAGE)
-    if len(document.found) == 1:
-        return _judge_one(task, document, document.found[0], "pdf", evidence, whole)
+    whole = _whole(document)
+    if len(signatures) == 1:
+        return _judge_one(task, document, signatures[0], "pdf", evidence, whole)
     parts = tuple(
         _judge_one(task, document, found, f"pdf signature {number}", {}, Check.passed(CheckId.COVERAGE))
-        for number, found in enumerate(document.found, 1)
+        for number, found in enumerate(signatures, 1)
     )
     formed = Check.passed(CheckId.FORMAT, signatures=str(len(parts)))
     required = frozenset({CheckId.FORMAT, CheckId.COVERAGE})
     return task.verdict("pdf", [formed, whole], required, evidence=evidence, parts=parts)
+
+
+def _whole(document: Document) -> Check:
+    """What concerns the document: nothing is hidden, and what calls itself a time-stamp has the form of one."""
+    if document.hidden:
+        return Check.failed("coverage.hidden")
+    try:
+        for stamp in document.stamps:
+            _content(document.data, stamp)
+            if SignedData.parse(stamp.contents, padded=True).content_type != TST_INFO:
+                raise PdfGapError("a document time-stamp that is none")
+    except DecodeError as bad:
+        return Check.failed("coverage.gap", what=bad.message)
+    return Check.passed(CheckId.COVERAGE)
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
@@ -98,32 +125,45 @@ def _judge(task: Task, data: bytes) -> Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A PDF whose structure was read: its signatures in the order in which they cover the file."""
+    """A PDF whose structure was read.
+
+    Attributes:
+        signatures: in the order in which they cover the file.
+        stamps: document time-stamps, likewise.
+        hidden: there is a signature dictionary that no field of the form holds.
+        unused: what the file offers as proof and nothing rests on.
+        additions: judges what came after a signature.
+    """
 
     data: bytes = field(repr=False)
-    reader: Any = field(repr=False)
-    found: tuple[Found, ...]
+    signatures: tuple[Found, ...]
+    stamps: tuple[Found, ...]
     hidden: bool
+    unused: dict[str, str]
+    additions: Additions = field(repr=False)
 
 
 def _read(data: bytes) -> Document | Check:
     from kojin_card.pdf_reader import open_pdf
+    from kojin_card.verification.pdf_additions import Additions
 
     try:
         reader = open_pdf(data)
         if reader.encrypted:
             return Check.failed("format.encrypted")
-        if reader.xrefs.hybrid_xrefs_present:
-            return Check.failed("format.unsupported", what="hybrid cross-references")
         found = sorted(_fields(reader), key=lambda item: item.end)
         if len(found) > MAX_SIGNATURES:
             return Check.failed("format.unsupported", what="too many signatures")
         hidden = pdf_scan.hidden(data, reader, [item.byte_range for item in found if item.byte_range is not None])
+        stamps = tuple(item for item in found if item.stamp)
+        offered = {"document_timestamps": bool(stamps), "validation_data": "/DSS" in reader.root}
+        unused = {name: "not used" for name, there in offered.items() if there}
     except DecodeError as bad:
-        return Check.failed("format.malformed", what=bad.message)
+        return Check.failed(_REASONS.get(bad.code, "format.malformed"), what=bad.message)
     except Exception as bad:  # a hostile PDF makes a PDF library raise anything; no kind of it is success
         return Check.failed("format.malformed", what=type(bad).__name__)
-    return Document(data, reader, tuple(found), hidden)
+    additions = Additions(data, reader, frozenset(item.name for item in found))
+    return Document(data, tuple(item for item in found if not item.stamp), stamps, hidden, unused, additions)
 
 
 def _fields(reader: Any) -> Iterator[Found]:
@@ -176,6 +216,8 @@ def _array(owner: Any, key: str) -> list[Any]:
 def _found(name: str, value: Any, field_object: Any) -> Found:
     from pyhanko.pdf_utils import generic
 
+    from kojin_card.verification.pdf_additions import certifies
+
     contents = value.raw_get("/Contents") if "/Contents" in value else None
     if not isinstance(contents, generic.ByteStringObject | generic.TextStringObject):
         raise PdfError("a signature without /Contents")
@@ -185,7 +227,11 @@ def _found(name: str, value: Any, field_object: Any) -> Found:
         plain = [numbers.raw_get(place) for place in range(4)]
         if all(isinstance(number, generic.NumberObject) and number >= 0 for number in plain):
             byte_range = (int(plain[0]), int(plain[1]), int(plain[2]), int(plain[3]))
-    return Found(name, str(_value(value, "/SubFilter") or ""), byte_range, contents.original_bytes, field_object)
+    sub_filter = str(_value(value, "/SubFilter") or "")
+    stamp = (str(_value(value, "/Type") or ""), sub_filter) == STAMP
+    return Found(
+        name, sub_filter, stamp, certifies(value), byte_range, contents.original_bytes, form_field=field_object
+    )
 
 
 # --- one signature ----------------------------------------------------------------------------------------------------
@@ -197,6 +243,10 @@ def _judge_one(
     evidence = {**evidence, "field": found.name}
     if found.sub_filter not in SUB_FILTERS:
         failed = Check.failed("format.unsupported", sub_filter=found.sub_filter[:64] or "none")
+        return task.verdict(subject, [failed], REQUIRED, evidence=evidence)
+    if found.certifies and found is not document.signatures[0]:
+        # ISO 32000-2 §12.8.1: one certification, and before any other signature
+        failed = Check.failed("format.malformed", what="a certification after another signature")
         return task.verdict(subject, [failed], REQUIRED, evidence=evidence)
     try:
         content = _content(document.data, found)
@@ -243,17 +293,28 @@ def _content(data: bytes, found: Found) -> Content:
 
 
 def _coverage(document: Document, found: Found) -> Check:
-    """Nothing after the last signature; after an earlier one only what making later signatures adds."""
+    """Nothing after the last signature but validation data; after an earlier one what making later signatures adds."""
+    last = document.signatures[-1]
     if found.end == len(document.data):
         return Check.passed(CheckId.COVERAGE, covers="whole file")
-    if found is document.found[-1] or document.found[-1].end != len(document.data):
-        return Check.failed("coverage.appended", bytes=str(len(document.data) - found.end))
+    check = _added(document, found, last=found is last)
+    wrong = check.reason in ("coverage.modified", "coverage.gap")
+    if wrong and (found is last or (check.reason == "coverage.modified" and not _ends_well(document))):
+        return Check.failed("coverage.appended", **check.evidence, bytes=str(len(document.data) - last.end))
+    return check
+
+
+def _ends_well(document: Document) -> bool:
+    """Whether only validation data, if anything, came after the last signature."""
+    last = document.signatures[-1]
+    return last.end == len(document.data) or _added(document, last, last=True).state is CheckState.PASSED
+
+
+def _added(document: Document, found: Found, *, last: bool) -> Check:
     from kojin_card.pdf_reader import PdfTooIntricateError
-    from kojin_card.verification.pdf_additions import judge_additions
 
     try:
-        names = frozenset(item.name for item in document.found)
-        return judge_additions(document.reader, found.form_field, found.name, names)
+        return document.additions.judge(found.form_field, found.name, last=last)
     except PdfTooIntricateError:
         raise
     except Exception as bad:  # see _read: what cannot be analysed was not shown to be harmless

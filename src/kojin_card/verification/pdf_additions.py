@@ -1,9 +1,9 @@
-"""What a later signature may add to a signed PDF: itself, and nothing that an earlier signer did not sign.
+"""What may be added to a signed PDF: later signatures, validation data, and nothing that changes what was signed.
 
-pyhanko's rules explain objects that changed; this policy takes fewer of them than pyhanko's own does. Whatever no rule
-explains is a modification, objects that nothing refers to included. Document information and XMP metadata are what a
-viewer shows as title and author, so they are part of what was signed; of the former a signing program may renew
-/ModDate and /Producer.
+Every byte must belong to an object that a table knows (:mod:`~kojin_card.verification.pdf_increments`). pyhanko's rules
+explain objects that changed; this policy takes fewer of them than pyhanko's own does. Whatever no rule explains is a
+modification, objects that nothing refers to included. Document information and XMP metadata are what a viewer shows as
+title and author, so they are part of what was signed; of the former a signing program may renew /ModDate and /Producer.
 """
 
 from __future__ import annotations
@@ -29,17 +29,22 @@ from pyhanko.sign.diff_analysis import (
 )
 from pyhanko.sign.diff_analysis.commons import compare_dicts, compare_key_refs
 from pyhanko.sign.diff_analysis.rules_api import Context
+from pyhanko.sign.fields import FieldMDPSpec, MDPPerm
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pyhanko.sign.validation.status import SignatureCoverageLevel
 
 from kojin_card.verdict import Check, CheckId
+from kojin_card.verification.pdf_increments import Increments
+from kojin_card.verification.pdf_store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+MAX_REFERENCES = 64
 _FORM_FILLING = ModificationLevel.FORM_FILLING
-_CATALOGUE_KEYS = frozenset({"/AcroForm", "/Extensions", "/Version"})
+_CATALOGUE_KEYS = frozenset({"/AcroForm", "/DSS", "/Extensions", "/Version"})
 _FORM_KEYS = frozenset({"/Fields"})
+_XOBJECT_KEYS = frozenset({"/Length", "/Type", "/Subtype", "/FormType", "/BBox", "/Matrix", "/Resources"})
 _INFORMATION_KEYS = frozenset({"/ModDate", "/Producer"})
 #: what trailers and cross-reference streams say of their own revision (ISO 32000-1 tables 5, 15, 17)
 _OWN_OF_A_TRAILER = frozenset(
@@ -52,54 +57,136 @@ _FIELD_KEYS = frozenset(
 )
 
 
-def judge_additions(reader: Any, form_field: Any, name: str, signed: frozenset[str]) -> Check:
-    """What came after the signature in the field ``name``.
+class Additions:
+    """What was added to a document after each of its signatures.
 
     Args:
-        reader: the document.
-        form_field: the field's dictionary.
-        signed: the names of all fields that hold a signature, in the document as it is now.
+        data: the document.
+        reader: the same, read.
+        signed: the names of all fields that hold a signature or a document time-stamp, in the document as it is now.
+    """
 
-    Returns:
-        ``coverage`` passed; or failed with ``coverage.gap`` (it never covered a whole revision), ``.modified`` or
-        ``.later_appearance``.
+    def __init__(self, data: bytes, reader: Any, signed: frozenset[str]) -> None:
+        self._reader = reader
+        self._signed = signed
+        self._increments = Increments(data, reader)
+        self._store = Store()
+
+    def judge(self, form_field: Any, name: str, *, last: bool) -> Check:
+        """What came after the signature in the field ``name``.
+
+        Args:
+            form_field: the field's dictionary.
+            last: no other signature follows it, so nothing but validation data may.
+
+        Returns:
+            ``coverage`` passed; or failed with ``coverage.gap`` (it never covered a whole revision), ``.modified`` or
+            ``.later_appearance``.
+
+        Raises:
+            PdfTooIntricateError: too much work.
+            Exception: whatever pyhanko raises on a malformed file: it was not shown to be harmless.
+        """
+        signature = EmbeddedPdfSignature(self._reader, form_field, name)
+        coverage = signature.evaluate_signature_coverage()
+        signature.coverage = coverage  # type: ignore[assignment]  # evaluate_modifications reads it; declared as None
+        if coverage < SignatureCoverageLevel.ENTIRE_REVISION:
+            return Check.failed("coverage.gap", what="not a whole revision")
+        end = int(signature.byte_range[2]) + int(signature.byte_range[3])
+        self._increments.account(end, signature.signed_revision)
+        # pyhanko reads only a part of what a signer may have forbidden
+        permitted = permission(signature.sig_object, form_field)
+        signature._docmdp, signature._docmdp_queried = permitted, True
+        signature._fieldmdp, signature._fieldmdp_queried = _locked(signature.sig_object, form_field), True
+        widgets, form = _Widgets(), _Form()
+        form.field_rules = [widgets, SigFieldCreationRule(), SigFieldModificationRule()]
+        result = signature.evaluate_modifications(self._policy(form))
+        self._reader.require_within(end, signature.signed_revision)
+        if (
+            not isinstance(result, DiffResult)
+            or result.modification_level > _FORM_FILLING
+            or (permitted is not None and result.modification_level.value > permitted.value)
+            or not result.changed_form_fields | widgets.new <= self._signed
+            or (last and form.resources_came)
+        ):
+            return Check.failed("coverage.modified")
+        if widgets.painted:
+            return Check.failed("coverage.later_appearance", shown=str(len(widgets.painted)))
+        return Check.passed(
+            CheckId.COVERAGE, covers="its revision", later="validation data only" if last else "signatures only"
+        )
+
+    def _policy(self, form: _Form) -> StandardDiffPolicy:
+        harmless = ModificationLevel.LTA_UPDATES
+        return StandardDiffPolicy(
+            global_rules=[
+                _Trailer(),
+                _Catalogue(),
+                self._store,
+                _Leftovers(),
+                XrefStreamRule().as_qualified(harmless),
+                ObjectStreamRule().as_qualified(harmless),
+            ],
+            form_rule=form,
+            ignore_orphaned_objects=False,
+        )
+
+
+# --- what a signer forbade --------------------------------------------------------------------------------------------
+
+
+def certifies(signature: Any) -> bool:
+    """Whether a signature dictionary is a certification (/DocMDP, ISO 32000-2 §12.8.2.2).
 
     Raises:
-        PdfTooIntricateError: too much work.
-        Exception: whatever pyhanko raises on a malformed file: it was not shown to be harmless.
+        SuspiciousModification: what it refers to is malformed.
     """
-    signature = EmbeddedPdfSignature(reader, form_field, name)
-    coverage = signature.evaluate_signature_coverage()
-    signature.coverage = coverage  # type: ignore[assignment]  # evaluate_modifications reads it; declared as None
-    if coverage < SignatureCoverageLevel.ENTIRE_REVISION:
-        return Check.failed("coverage.gap", what="not a whole revision")
-    widgets = _Widgets()
-    result = signature.evaluate_modifications(_policy(widgets))
-    permitted = signature.docmdp_level
-    if (
-        not isinstance(result, DiffResult)
-        or result.modification_level > _FORM_FILLING
-        or (permitted is not None and result.modification_level.value > permitted.value)
-        or not result.changed_form_fields | widgets.new <= signed
-    ):
-        return Check.failed("coverage.modified")
-    if widgets.painted:
-        return Check.failed("coverage.later_appearance", shown=str(len(widgets.painted)))
-    return Check.passed(CheckId.COVERAGE, covers="its revision", later="signatures only")
+    return any(method == "/DocMDP" for method, _ in _transforms(signature))
 
 
-def _policy(widgets: _Widgets) -> StandardDiffPolicy:
-    creation = SigFieldCreationRule()
-    return StandardDiffPolicy(
-        global_rules=[
-            _Trailer(),
-            _Catalogue(),
-            XrefStreamRule().as_qualified(ModificationLevel.LTA_UPDATES),
-            ObjectStreamRule().as_qualified(ModificationLevel.LTA_UPDATES),
-        ],
-        form_rule=_Form([widgets, creation, SigFieldModificationRule()], _FORM_KEYS),
-        ignore_orphaned_objects=False,
-    )
+def permission(signature: Any, form_field: Any) -> MDPPerm | None:
+    """The strictest of what a signature and its field's /Lock say of later changes; None when they say nothing.
+
+    A certification that does not say allows filling in and signing (ISO 32000-2 table 257).
+
+    Raises:
+        SuspiciousModification: malformed, or a level that is none.
+    """
+    said = [_entry(parameters, "/P", 2) for method, parameters in _transforms(signature) if method == "/DocMDP"]
+    lock = _entry(form_field, "/Lock", None)
+    if isinstance(lock, generic.DictionaryObject) and "/P" in lock:
+        said.append(lock["/P"])
+    if not all(isinstance(level, generic.NumberObject | int) and level in (1, 2, 3) for level in said):
+        raise SuspiciousModification("a level of permission that is none")
+    return MDPPerm(min(int(level) for level in said)) if said else None
+
+
+def _transforms(signature: Any) -> Iterator[tuple[str, Any]]:
+    references = _entry(signature, "/Reference", generic.ArrayObject())
+    if not isinstance(references, generic.ArrayObject) or len(references) > MAX_REFERENCES:
+        raise SuspiciousModification("a list of transforms that is none, or is too long")
+    for place in range(len(references)):
+        reference = references[place]
+        if not isinstance(reference, generic.DictionaryObject):
+            raise SuspiciousModification("a transform that is no dictionary")
+        parameters = _entry(reference, "/TransformParams", generic.DictionaryObject())
+        if not isinstance(parameters, generic.DictionaryObject):
+            raise SuspiciousModification("parameters of a transform that are no dictionary")
+        yield str(_entry(reference, "/TransformMethod", "")), parameters
+
+
+def _locked(signature: Any, form_field: Any) -> FieldMDPSpec | None:
+    """The fields that a signature locks, as it says itself or else its field's /Lock."""
+    said = [parameters for method, parameters in _transforms(signature) if method == "/FieldMDP"]
+    lock = _entry(form_field, "/Lock", None)
+    if not said and isinstance(lock, generic.DictionaryObject) and "/Action" in lock:
+        said = [lock]
+    if len(said) > 1:
+        raise SuspiciousModification("a signature that locks fields twice")
+    return FieldMDPSpec.from_pdf_object(said[0]) if said else None
+
+
+# --- rules ------------------------------------------------------------------------------------------------------------
 
 
 class _Trailer(QualifiedWhitelistRule):
@@ -116,7 +203,7 @@ class _Trailer(QualifiedWhitelistRule):
 
 
 class _Catalogue(QualifiedWhitelistRule):
-    """In the catalogue the form (see :class:`_Form`), the extensions and the version may change."""
+    """In the catalogue the form (:class:`_Form`), the store, the extensions and the version may change."""
 
     def apply_qualified(self, old: Any, new: Any) -> Iterator[tuple[ModificationLevel, ReferenceUpdate]]:
         compare_dicts(old.root, new.root, _CATALOGUE_KEYS)
@@ -143,14 +230,55 @@ def _is_text(value: Any) -> bool:
 
 
 class _Form(FormUpdatingRule):
-    """Of the form only /Fields may grow; pyhanko would let the fonts of all fields (/DR) be exchanged."""
+    """Of the form only /Fields may grow; pyhanko would let the fonts of all fields (/DR) be exchanged.
+
+    Fonts may come where there were none and no field that could use them: Poppler adds its own when it signs.
+
+    Attributes:
+        resources_came: they did.
+    """
+
+    def __init__(self) -> None:
+        super().__init__([], _FORM_KEYS)
+        self.resources_came = False
 
     def apply(self, old: Any, new: Any) -> Iterator[Any]:
         form = new.root["/AcroForm"]
+        before = old.root["/AcroForm"] if "/AcroForm" in old.root else generic.DictionaryObject()
         resources = form.raw_get("/DR") if "/DR" in form else None
         if isinstance(resources, generic.IndirectObject) and resources.reference in new.explicit_refs_in_revision():
             raise SuspiciousModification("the resources of the form were exchanged")
+        self.ignored_acroform_keys = _FORM_KEYS
+        if resources is not None and "/DR" not in before and _only_signature_fields(before):
+            self.ignored_acroform_keys = _FORM_KEYS | {"/DR"}
+            self.resources_came = True
         yield from super().apply(old, new)
+
+
+def _only_signature_fields(form: Any) -> bool:
+    """Whether each field of a form is one, without any below it."""
+    fields = _entry(form, "/Fields", generic.ArrayObject())
+    return isinstance(fields, generic.ArrayObject) and all(
+        isinstance(item, generic.DictionaryObject) and _entry(item, "/FT", "") == "/Sig"
+        for item in (fields[place] for place in range(len(fields)))
+    )
+
+
+class _Leftovers(QualifiedWhitelistRule):
+    """New form XObjects that draw nothing: Poppler leaves two behind with each signature, referred to by none."""
+
+    def apply_qualified(self, old: Any, new: Any) -> Iterator[tuple[ModificationLevel, ReferenceUpdate]]:
+        for reference in new.explicit_refs_in_revision():
+            if not old.is_ref_unassignable(reference) or old._get_usages_of_ref(reference):
+                continue
+            stream = new(reference)
+            if (
+                isinstance(stream, generic.StreamObject)
+                and stream.keys() <= _XOBJECT_KEYS
+                and _entry(stream, "/Subtype", "") == "/Form"
+                and not stream.encoded_data.strip(b"\r\n")
+            ):
+                yield ModificationLevel.LTA_UPDATES, ReferenceUpdate(reference)
 
 
 @dataclass

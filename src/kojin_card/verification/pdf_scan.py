@@ -51,11 +51,16 @@ def hidden(data: bytes, reader: Any, known: Iterable[Range]) -> bool:
 
 
 def _object_streams(reader: Any) -> Iterator[bytes]:
+    from pyhanko.pdf_utils import generic
     from pyhanko.pdf_utils.decode_limits import DecodePurpose
 
     seen = set()
     for revision in range(reader.xrefs.total_revisions):
-        for reference in reader.xrefs.object_streams_used_in(revision):
+        section = reader.xrefs.get_xref_data(revision)
+        numbers = set(section.obj_streams_used)
+        if section.hybrid is not None:
+            numbers |= section.hybrid.xref_data.obj_streams_used
+        for reference in (generic.Reference(number, 0, reader) for number in sorted(numbers)):
             offset = reader.xrefs.get_historical_ref(reference, revision)
             if offset not in seen:
                 seen.add(offset)
