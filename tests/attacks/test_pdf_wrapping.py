@@ -246,3 +246,25 @@ def test_what_the_signed_table_names_behind_the_end_is_no_part_of_it() -> None:
 
 def test_an_object_that_reaches_behind_the_end_is_no_part_of_it() -> None:
     assert "coverage.modified" in judge(page_that_runs_on()).parts[0].reasons
+
+
+def test_a_signature_that_two_fields_hold_is_one_signature() -> None:
+    """Who counts the parts of a verdict must not count one signer twice."""
+    twin = "<< /FT /Sig /T (Twin) /V 6 0 R >>"
+    for extra in (twin, f"<< /T (Group) /Kids [8 0 R] >>|{twin}"):
+        data = Pdf(fields="[5 0 R 7 0 R]", extra=tuple(extra.split("|"))).build()
+        assert judge(data).require().parts == ()
+        assert len(judge(second(data)).require().parts) == 2
+
+
+def test_a_field_that_takes_an_earlier_signature_for_its_own_is_a_change() -> None:
+    grown = revision(
+        Pdf().build(),
+        {
+            60: b"<< /FT /Sig /T (Twin) /V 6 0 R >>",
+            1: b"<< /Type /Catalog /Pages 2 0 R /AcroForm << /Fields [5 0 R 60 0 R] /SigFlags 3 >> >>",
+        },
+        size=61,
+    )
+    assert judge(grown).reasons == ("coverage.appended",)
+    assert "coverage.modified" in judge(second(grown)).parts[0].reasons

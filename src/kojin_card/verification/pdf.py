@@ -167,7 +167,10 @@ def _read(data: bytes) -> Document | Check:
 
 
 def _fields(reader: Any) -> Iterator[Found]:
-    """Every form field whose value is a dictionary, whatever type the field claims to have. Each is reached once."""
+    """Every form field whose value is a dictionary, whatever type the field claims to have. Each is reached once.
+
+    A dictionary that several fields hold is one signature.
+    """
     from pyhanko.pdf_utils import generic
 
     form = _value(reader.root, "/AcroForm")
@@ -177,6 +180,7 @@ def _fields(reader: Any) -> Iterator[Found]:
         raise PdfError("a form that is no dictionary")
     todo: list[tuple[Any, str]] = [(item, "") for item in _array(form, "/Fields")]
     seen: set[Any] = set()
+    values: set[Any] = set()
     count = 0
     while todo:
         item, parent = todo.pop()
@@ -192,7 +196,11 @@ def _fields(reader: Any) -> Iterator[Found]:
         if len(name) > MAX_NAME_CHARS:
             raise PdfError("a field name that is too long")
         value = _value(field_object, "/V")
-        if isinstance(value, generic.DictionaryObject):
+        holder = field_object.raw_get("/V") if value is not None else None
+        known = isinstance(holder, generic.IndirectObject) and holder.reference in values
+        if isinstance(holder, generic.IndirectObject):
+            values.add(holder.reference)
+        if isinstance(value, generic.DictionaryObject) and not known:
             yield _found(name, value, field_object)
         todo += [(kid, name) for kid in _array(field_object, "/Kids")]
 
