@@ -12,6 +12,8 @@ from typing import Any
 
 from asn1crypto import crl as asn1_crl
 from asn1crypto import x509 as asn1_x509
+from asn1crypto.keys import PrivateKeyInfo
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
@@ -20,6 +22,7 @@ from pyhanko.sign.signers.pdf_signer import PdfTimeStamper
 from pyhanko.sign.timestamps.dummy_client import DummyTimeStamper
 from pyhanko.sign.validation.dss import DocumentSecurityStore
 
+from attacks import tsa
 from attacks.forge import NOW, certificate, crl
 from attacks.test_pdf import dictionary, foreign, updated
 
@@ -34,13 +37,24 @@ def clock() -> DummyTimeStamper:
     return DummyTimeStamper(signer.signing_cert, signer.signing_key, fixed_dt=NOW - timedelta(minutes=1))
 
 
-def stamped(data: bytes, name: str = "Stamp", *, box: tuple[int, ...] | None = None) -> bytes:
+@cache
+def authority() -> DummyTimeStamper:
+    """A time-stamp authority that those may trust who have its CA."""
+    key = tsa.private("tsa").private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    return DummyTimeStamper(
+        asn1_x509.Certificate.load(tsa.authority()), PrivateKeyInfo.load(key), fixed_dt=NOW + timedelta(hours=1)
+    )
+
+
+def stamped(
+    data: bytes, name: str = "Stamp", *, box: tuple[int, ...] | None = None, by: DummyTimeStamper | None = None
+) -> bytes:
     """A document time-stamp by pyhanko, invisible unless there is a box."""
     if box is not None:
         data = updated(data, lambda w: _visible_field(w, name, box))
     out = BytesIO()
     writer = IncrementalPdfFileWriter(BytesIO(data))
-    PdfTimeStamper(clock(), field_name=name).timestamp_pdf(writer, "sha256", output=out)
+    PdfTimeStamper(by or clock(), field_name=name).timestamp_pdf(writer, "sha256", output=out)
     return out.getvalue()
 
 

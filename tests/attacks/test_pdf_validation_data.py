@@ -6,15 +6,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from pyhanko.pdf_utils import generic
 from pyhanko.sign import fields
 
+from attacks import tsa
 from attacks.forge import NOW, Pdf, certificate, crl, verifier
-from attacks.pdf_maker import Writer, stamped, store, stream, with_store
+from attacks.pdf_maker import Writer, authority, stamped, store, stream, with_store
 from attacks.test_pdf import (
     STAMP,
     WHOLE_PAGE,
@@ -34,7 +36,8 @@ from attacks.test_pdf import (
 )
 from attacks.test_pdf import signed as sign
 from kojin_card.pki.revocation import RevocationAnswer, RevocationStatus
-from kojin_card.verdict import CheckId, Indication, SubIndication
+from kojin_card.pki.tsa import TsaStore
+from kojin_card.verdict import CheckId, Indication, SubIndication, TimeBasis
 
 NO_CHANGES = fields.MDPPerm.NO_CHANGES
 ONLY_DATA = {"covers": "its revision", "later": "validation data only"}
@@ -89,7 +92,26 @@ def test_what_is_not_used_is_named() -> None:
 def test_validation_data_between_two_signatures_do_no_harm() -> None:
     verdict = judge(second(long_term(once()))).require()
     assert [part.check(CheckId.COVERAGE).evidence["covers"] for part in verdict.parts] == ["its revision", "whole file"]
-    assert {key: verdict.evidence[key] for key in NOT_USED} == NOT_USED
+    assert verdict.evidence["validation_data"] == "not used"
+    assert [part.evidence.get("document_timestamps") for part in verdict.parts] == ["not used", None]
+
+
+def test_a_time_stamp_that_counts_proves_that_the_signature_is_older() -> None:
+    """Revoked this morning, time-stamped before: passed; without the TSA's anchor it proves nothing."""
+    store = TsaStore.of((tsa.root(),), (tsa.tsa_list(),))
+    data = stamped(with_store(once()), by=authority())
+    judge_it = verifier(Revoked(NOW + timedelta(hours=6)), now=NOW + timedelta(hours=12))
+    proved = replace(judge_it, tsa=store).verify_pdf(data).require()
+    assert proved.time_basis is TimeBasis.TIMESTAMP
+    assert proved.evidence["document_timestamps"] == "used"
+    assert [one.indication for one in proved.timestamps] == [Indication.TOTAL_PASSED]
+    assert judge_it.verify_pdf(data).sub_indication is SubIndication.REVOKED_NO_POE
+    other = stamped(updated(once(), new_page_text), by=authority())
+    assert replace(judge_it, tsa=store).verify_pdf(other).indication is Indication.TOTAL_FAILED
+    both = replace(judge_it, tsa=store).verify_pdf(stamped(second(once()), by=authority())).require()
+    assert [part.time_basis for part in both.parts] == [TimeBasis.TIMESTAMP] * 2
+    between = replace(judge_it, tsa=store).verify_pdf(second(stamped(once(), by=authority())))
+    assert [part.time_basis for part in between.parts] == [TimeBasis.TIMESTAMP, TimeBasis.NOW]
 
 
 def test_validation_data_after_two_signatures_do_no_harm() -> None:
@@ -108,14 +130,21 @@ def test_a_time_stamp_is_nobodys_signature() -> None:
 
 def test_what_the_store_says_of_revocation_is_not_believed() -> None:
     """A list in the file says that all is well; the verifier's own source knows better."""
-
-    class Revoked:
-        def status(self, *_: Any, **__: Any) -> RevocationAnswer:
-            return RevocationAnswer(RevocationStatus.REVOKED, method="test", revoked_at=NOW - timedelta(days=9))
-
-    verdict = verifier(Revoked()).verify_pdf(long_term(once()))
+    verdict = verifier(Revoked(NOW - timedelta(days=9))).verify_pdf(long_term(once()))
     assert verdict.sub_indication is SubIndication.REVOKED_NO_POE
     assert verifier(Nothing()).verify_pdf(long_term(once())).sub_indication is SubIndication.TRY_LATER
+
+
+@dataclass
+class Revoked:
+    """A source that knows when the certificate was revoked."""
+
+    since: datetime
+
+    def status(self, _: Any, __: Any, at: datetime, **___: Any) -> RevocationAnswer:
+        if at < self.since:
+            return RevocationAnswer(RevocationStatus.GOOD, method="test", revoked_later_at=self.since)
+        return RevocationAnswer(RevocationStatus.REVOKED, method="test", revoked_at=self.since)
 
 
 class Nothing:

@@ -40,8 +40,8 @@ MAX_PARTS_DEPTH = 4
 _IDS_DIGESTS_TIMES_METHODS = """
 accuracy_seconds anchor asserted_by certificate_profile certificate_serial challenge_issued_at
 claimed_signing_time content_sha256 document_sha256 document_timestamps end engine existed_at
-gen_time imprint_digest issuer_key_id policy_sha256 references revocation_source token_serial token_sha256 tsa_anchor_sha256 tsa_certificate_sha256
-tsa_policy tsa_trust unsigned_properties validation_data
+gen_time imprint_digest issuer_key_id policy_sha256 references revocation_source token_serial token_sha256
+tsa_anchor_sha256 tsa_certificate_sha256 tsa_policy tsa_trust unsigned_properties validation_data
 
 algorithm basis bytes certificate_signature content covers digest earlier_than form found grace_seconds
 identifier issued_for key known_as later later_than list_before_proof matching method next_update number policy

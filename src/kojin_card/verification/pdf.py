@@ -2,20 +2,22 @@
 
 pyhanko reads the structure and judges what was added after each signature; which bytes are covered is decided here, on
 the bytes themselves. The signature in each dictionary is judged as any other CMS message. Validation data (/DSS) and
-document time-stamps are named as evidence: they may follow a signature, and nothing rests on them.
+document time-stamps may follow a signature. The former are named and nothing rests on them; of the latter one that
+counts proves that what it covers is older.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from kojin_card.errors import DecodeError, InputError
-from kojin_card.verdict import Check, CheckId, CheckState
-from kojin_card.verification import pdf_scan
+from kojin_card.pki import der
+from kojin_card.verdict import Check, CheckId, CheckState, Indication, TimeBasis
+from kojin_card.verification import pdf_scan, timestamps
 from kojin_card.verification.cms import REQUIRED, Signing
-from kojin_card.verification.engine import Content
+from kojin_card.verification.engine import Content, Moment
 from kojin_card.verification.signed_data import SignedData
 
 if TYPE_CHECKING:
@@ -156,8 +158,7 @@ def _read(data: bytes) -> Document | Check:
             return Check.failed("format.unsupported", what="too many signatures")
         hidden = pdf_scan.hidden(data, reader, [item.byte_range for item in found if item.byte_range is not None])
         stamps = tuple(item for item in found if item.stamp)
-        offered = {"document_timestamps": bool(stamps), "validation_data": "/DSS" in reader.root}
-        unused = {name: "not used" for name, there in offered.items() if there}
+        unused = {"validation_data": "not used"} if "/DSS" in reader.root else {}
     except DecodeError as bad:
         return Check.failed(_REASONS.get(bad.code, "format.malformed"), what=bad.message)
     except Exception as bad:  # a hostile PDF makes a PDF library raise anything; no kind of it is success
@@ -267,7 +268,29 @@ def _judge_one(
     except DecodeError as bad:
         failed = Check.failed(_REASONS.get(bad.code, "format.malformed"), what=bad.message)
         return task.verdict(subject, [failed], REQUIRED, evidence=evidence)
-    return Signing(task, signed, signed.signers[0], content, coverage).verdict(subject, evidence)
+    task, stamps = _with_proof(task, document, found)
+    if stamps:
+        used = any(stamp.indication is Indication.TOTAL_PASSED for stamp in stamps)
+        evidence["document_timestamps"] = "used" if used else "not used"
+    verdict = Signing(task, signed, signed.signers[0], content, coverage).verdict(subject, evidence)
+    return replace(verdict, timestamps=(*stamps, *verdict.timestamps))
+
+
+def _with_proof(task: Task, document: Document, found: Found) -> tuple[Task, tuple[Verdict, ...]]:
+    """The task as of the earliest time that a document time-stamp over the signature proves; a verdict on each."""
+    verdicts = []
+    for stamp in document.stamps:
+        if stamp.byte_range is not None and stamp.byte_range[1] >= found.end:
+            try:
+                _, end = der.normalise(stamp.contents)
+                stamped = _content(document.data, stamp).joined()
+            except DecodeError:  # a time-stamp over something else, or none: it proves nothing
+                continue
+            verdict, proven = timestamps.judge(task, stamp.contents[:end], stamped)
+            verdicts.append(verdict)
+            if proven is not None and proven <= task.moment.at:
+                task = replace(task, moment=Moment(proven, TimeBasis.TIMESTAMP, task.moment.now))
+    return task, tuple(verdicts)
 
 
 class PdfGapError(PdfError):
