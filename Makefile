@@ -35,11 +35,13 @@ lint: .venv/.dev ## format, lint and security rules, types, import arrows
 
 docs: .venv/.dev ## the guides as web pages, in site/ (no network, no foreign host)
 	@$(PY) -m tools.make_reference --check
+	@$(PY) -m tools.make_attacks --check
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet --site-dir site
 	@$(PY) tools/check_site.py site
 
-reference: .venv/.dev ## docs/reference, written anew from applets_spec, transcripts and errors
+reference: .venv/.dev ## docs/reference and docs/attacks.md, written anew from specs, transcripts, errors and tests
 	@$(PY) -m tools.make_reference
+	@$(PY) -m tools.make_attacks
 
 bench: .venv/.dev ## ratios against a reference of the same run; what each job asks of a card, here and over pcscd
 	@$(PY) tests/bench/run.py
