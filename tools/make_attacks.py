@@ -4,9 +4,10 @@
 
 A test is a row of the page when it has an entry of :data:`ENTRIES`: by ``@pytest.mark.attack("A-20")`` on the test, the
 class or the module, or by an attribute ``entry`` of the row that it is parametrized with, which comes first. What the
-attack is stands in the mark's second argument, in the row's ``what`` or ``name``, or in the id or name of the test; its
-verdict in the mark's third argument (a reason of ``kojin_card.verdict.REASONS``, or words), or in the row's ``reason``,
-``reasons`` or ``indication``.
+attack is stands in the mark's second argument (with ``{}`` where the case's id belongs), in the row's ``what`` or
+``name``, or in the id or name of the test. Its verdict stands in the mark's third argument (a reason of
+``kojin_card.verdict.REASONS``, several with ``|`` between them, or words), or in the row's ``reason``, ``reasons`` or
+``indication``.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ ENTRIES: Mapping[str, str] = {
     "next card": "Signatures of the next card (次期個人番号カード)",
     "card": "Cards that are not genuine",
     "licence": "Driving licences that are not genuine",
+    "PIN-less": "A confirmation without a PIN (38-4) that lacks what it takes",
     "reuse": "A signature made for one thing, shown as one for another",
 }
 
@@ -129,7 +131,9 @@ def collect(places: Sequence[str] = PLACES) -> list[pytest.Item]:
 
 
 def verdict_words(reason: str) -> str:
-    """A reason with its indication, or words as they are."""
+    """A reason with its indication (``a|b``: one or the other), or words as they are."""
+    if "|" in reason:
+        return " or ".join(map(verdict_words, reason.split("|")))
     known = REASONS.get(reason)
     if known is None:
         return reason
@@ -159,6 +163,7 @@ def row(item: pytest.Item) -> Row | None:
         return None
     said = arguments[1] if len(arguments) > 1 else None
     what = said or getattr(given, "what", None) or getattr(given, "name", None)
+    what = (what or "{}").replace("{}", _words(item))
     if len(arguments) > 2:
         verdict = verdict_words(arguments[2])
     elif getattr(given, "reason", None) or getattr(given, "reasons", None):
@@ -167,7 +172,7 @@ def row(item: pytest.Item) -> Row | None:
     else:
         verdict = str(getattr(given, "indication", "as the test says"))
     path = Path(str(item.path)).relative_to(ROOT / "tests").as_posix()
-    return Row(str(entry), str(what or _words(item)), f"{path}::{getattr(item, 'originalname', item.name)}", verdict)
+    return Row(str(entry), what, f"{path}::{getattr(item, 'originalname', item.name)}", verdict)
 
 
 def rows(items: Iterable[pytest.Item] | None = None) -> tuple[Row, ...]:

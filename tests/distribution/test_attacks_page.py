@@ -112,6 +112,7 @@ def made(**fields: Any) -> Any:
         (item("A-20"), ("A-20", "x-y", "as the test says")),
         (item("A-20", name="test_a_thing"), ("A-20", "a thing", "as the test says")),
         (item("A-20", "text", "words"), ("A-20", "text", "words")),
+        (item("A-20", "OCSP: {}", "words"), ("A-20", "OCSP: x-y", "words")),
         (item("A-20", None, "time.asserted"), ("A-20", "x-y", "INDETERMINATE NO_POE (`time.asserted`)")),
         (item("A-20", given=made(what="w", reason="time.asserted")),
             ("A-20", "w", "INDETERMINATE NO_POE (`time.asserted`)")),
@@ -139,3 +140,4 @@ def test_the_page_is_a_table_whatever_the_words_are() -> None:
     text = page([Row("A-40", "a|b <script>\nc", "x.py::test_y", "v")])
     assert "| a\\|b &lt;script> c | `x.py::test_y` | v |" in text.splitlines()
     assert verdict_words("in words") == "in words"
+    assert verdict_words("time.asserted|x") == "INDETERMINATE NO_POE (`time.asserted`) or x"

@@ -178,7 +178,7 @@ NOT_OPENSSLS = "a rule of JPKI's profiles, which openssl does not know"
 NO_LISTS = "openssl is given no revocation list here, and asks for none"
 NO_TIMES = "openssl judges for whatever time it is told"
 
-#: messages that openssl accepts and we do not
+#: messages that openssl accepts and we do not, by id or by the beginning of several
 ONLY_OPENSSL = {
     "format.ambiguous": "content that may be attributes: openssl does not ask for which it was signed (A-23)",
     "certificate.ambiguous": "two certificates of one serial number: openssl takes the first (A-09)",
@@ -187,13 +187,8 @@ ONLY_OPENSSL = {
     "chain.empty_store": "openssl is given CAs, the verifier none",
     "profile.purpose": NOT_OPENSSLS,
     "policy.wrong": NOT_OPENSSLS,
-    "revocation.revoked": NO_LISTS,
-    "revocation.no_source": NO_LISTS,
-    "revocation.no_list": NO_LISTS,
-    "revocation.stale": NO_LISTS,
-    "revocation.unusable": NO_LISTS,
-    "time.asserted": NO_TIMES,
-    "time.contradicted": NO_TIMES,
+    "revocation.": NO_LISTS,
+    "time.": NO_TIMES,
 }
 
 #: PDFs of which pdfsig calls every signature valid, and we do not
@@ -202,7 +197,7 @@ ONLY_PDFSIG = {
     "coverage.hidden": "a dictionary that no field holds is not shown by pdfsig",
     "coverage.modified": "pdfsig does not compare revisions",
     "coverage.later_appearance": "pdfsig does not look at what a later signature paints",
-    "revocation.revoked.pdf": "pdfsig is given no CA and no list here",
+    "revocation.": "pdfsig is given no CA and no list here",
 }
 
 
@@ -217,7 +212,7 @@ def test_openssl_agrees_or_we_say_why_not(document: VerdictDocument, tmp_path: P
     theirs = openssl_judges(tmp_path, document.data, document.content, at=at).returncode == 0
     ours = document.judge().indication is Indication.TOTAL_PASSED
     assert theirs or not ours, "openssl refuses what passes here"
-    assert (theirs and not ours) == (document.id in ONLY_OPENSSL)
+    assert (theirs and not ours) == document.id.startswith(tuple(ONLY_OPENSSL))
 
 
 def pdfsig(folder: Path, data: bytes) -> list[str]:
@@ -238,7 +233,7 @@ def test_pdfsig_agrees_or_we_say_why_not(document: VerdictDocument, tmp_path: Pa
     theirs = all_valid(pdfsig(tmp_path, document.data))
     ours = document.judge().indication is Indication.TOTAL_PASSED
     assert theirs or not ours, "pdfsig refuses what passes here"
-    assert (theirs and not ours) == (document.id in ONLY_PDFSIG)
+    assert (theirs and not ours) == document.id.startswith(tuple(ONLY_PDFSIG))
 
 
 def ours(data: bytes, form: PdfForm = PdfForm.PADES) -> bytes:
@@ -276,5 +271,4 @@ def test_good_pdfs_pass_and_pdfsig_agrees(name: str, tmp_path: Path) -> None:
 def test_every_difference_is_explained_in_the_guide() -> None:
     guide = (Path(__file__).resolve().parents[2] / "docs" / "verifying.md").read_text("utf-8")
     for name in (*ONLY_OPENSSL, *ONLY_PDFSIG):
-        family = {"revocation": "`revocation.*`", "time": "`time.*`"}.get(name.split(".")[0], f"`{name}`")
-        assert family in guide, name
+        assert f"`{name}{'*' if name.endswith('.') else ''}`" in guide, name
