@@ -2,7 +2,7 @@
 # that is named in one sentence. Nothing is installed outside .venv, except by `make test` where it may (FOREIGN in
 # tools/setup.sh: pcscd, OpenSC and the other programs that nobody here wrote).
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test tables lint docs reference bench constraints clean
+.PHONY: help demo setup test tables lint docs reference bench fuzz constraints clean
 
 PY := .venv/bin/python
 WORKERS ?= 2
@@ -35,16 +35,21 @@ lint: .venv/.dev ## format, lint and security rules, types, import arrows
 
 docs: .venv/.dev ## the guides as web pages, in site/ (no network, no foreign host)
 	@$(PY) -m tools.make_reference --check
+	@$(PY) -m tools.make_attacks --check
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet --site-dir site
 	@$(PY) tools/check_site.py site
 
-reference: .venv/.dev ## docs/reference, written anew from applets_spec, transcripts and errors
+reference: .venv/.dev ## docs/reference and docs/attacks.md, written anew from specs, transcripts, errors and tests
 	@$(PY) -m tools.make_reference
+	@$(PY) -m tools.make_attacks
 
 bench: .venv/.dev ## ratios against a reference of the same run; what each job asks of a card, here and over pcscd
 	@$(PY) tests/bench/run.py
 	@$(PY) tests/bench/jobs.py
 	@$(PY) tests/bench/revocation.py
+
+fuzz: .venv/.dev ## fuzz every target for SECONDS (600) in all, with atheris where it is (pip install -e '.[fuzz]'); TARGET=cms
+	@nice -n 10 $(PY) -m tests.fuzz $(or $(TARGET),all) --seconds $(or $(SECONDS),600)
 
 constraints: .venv/.dev ## renew constraints.txt from what pip resolves today
 	@$(PY) tools/renew_constraints.py

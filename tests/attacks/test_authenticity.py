@@ -214,6 +214,7 @@ ATTACKS = [
 ]
 
 
+@pytest.mark.attack("card")
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 def test_each_is_refused_by_the_check_that_should(attack: Attack) -> None:
     verdict = check(attack.make(), attack.trust)
@@ -234,6 +235,7 @@ def test_every_reason_of_a_card_is_shown_here() -> None:
 # --- attacks on the evidence ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.attack("card", "an answer to an earlier challenge", "card_response.wrong")
 @pytest.mark.parametrize(("application", "file"), RECORDS)
 def test_a_replayed_answer_is_refused(application: str, file: str) -> None:
     before = evidence(made(), application, file)
@@ -241,12 +243,14 @@ def test_a_replayed_answer_is_refused(application: str, file: str) -> None:
     assert judge().record(now).reasons == ("card_response.wrong",)
 
 
+@pytest.mark.attack("card", "an answer that is none", "card_response.wrong")
 @pytest.mark.parametrize("answer", [b"", bytes(256), b"\xff" * 256, b"\x00" * 255 + b"\x01", os.urandom(256), None])
 def test_an_answer_that_is_none_is_refused(answer: bytes | None) -> None:
     found = judge().record(replace(evidence(made()), answer=answer))
     assert found.check(CheckId.CARD_RESPONSE).state is CheckState.FAILED
 
 
+@pytest.mark.attack("card", "a challenge that is too short", "card_response.absent")
 def test_a_short_challenge_proves_nothing() -> None:
     key = evidence(made())
     card = client(made())
@@ -255,6 +259,7 @@ def test_a_short_challenge_proves_nothing() -> None:
     assert judge().record(short).reasons == ("card_response.absent",)
 
 
+@pytest.mark.attack("card", "an answer with the other application's key", "card_response.wrong")
 def test_an_answer_with_the_other_applications_key_is_refused() -> None:
     face, four = evidence(made(), "card_face", "age"), evidence(made())
     card = client(made())
@@ -271,6 +276,7 @@ def test_every_read_makes_a_challenge_of_its_own(application: str, file: str) ->
     assert len({client(made()).prover("simulator").challenge() for _ in range(4)}) == 4
 
 
+@pytest.mark.attack("card", "one bit of a signed file", "never TOTAL_PASSED")
 @pytest.mark.parametrize(("application", "file"), RECORDS)
 def test_a_bit_of_what_counts_cannot_be_changed(application: str, file: str) -> None:
     """Every 37th byte of every file: what is covered fails, and nothing is passed over."""
@@ -454,6 +460,7 @@ def test_a_read_rests_on_its_own_application_only() -> None:
         card.common.card_information()
 
 
+@pytest.mark.attack("card", "another record between proof and use", "what was proved is used")
 def test_a_source_that_swaps_the_record_gains_nothing() -> None:
     """What is returned is decoded from the very bytes that were judged, which are read once."""
 

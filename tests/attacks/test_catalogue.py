@@ -518,12 +518,14 @@ def test_what_the_table_is_measured_against_passes() -> None:
     assert (AUTH_SERIAL, SERIAL) == (0x01500002, 0x01500001)
 
 
+@pytest.mark.attack("A-14", "another name in the subject", "TOTAL_PASSED, with the attribute's name")
 def test_a14_the_name_is_that_of_the_attribute_only() -> None:
     cert = changed(subject=certificates.name(("C", "JP"), ("CN", "Somebody Else")))
     holder = cms(cert).require().holder
     assert holder.name == PERSON.name  # type: ignore[attr-defined]
 
 
+@pytest.mark.attack("A-15", "a date of which not everything is known", "TOTAL_PASSED, without a birth date")
 @pytest.mark.parametrize("text", ["019840709", "300000000", "319840700", "319840009"])
 def test_a15_an_incomplete_date_is_unknown(text: str) -> None:
     holder = cms(changed(instead=alt_names(birth_date=text))).require().holder
@@ -531,6 +533,7 @@ def test_a15_an_incomplete_date_is_unknown(text: str) -> None:
     assert cms().require().holder.birth_date == date(1984, 7, 9)  # type: ignore[attr-defined]
 
 
+@pytest.mark.attack("A-16", "the caller's buffer changes after it was read", "what was read is judged")
 def test_a16_later_changes_of_the_callers_buffer_change_nothing() -> None:
     from kojin_card.pki.certificate import Certificate
 
@@ -541,6 +544,7 @@ def test_a16_later_changes_of_the_callers_buffer_change_nothing() -> None:
     assert parsed.tbs in parsed.der
 
 
+@pytest.mark.attack("A-22", "a second answer after a wrong one", "challenge.replayed")
 def test_a22_the_challenge_is_used_up_before_the_signature_is_looked_at() -> None:
     store = MemoryChallengeStore()
     given = challenge()
@@ -554,6 +558,7 @@ def test_a22_the_challenge_is_used_up_before_the_signature_is_looked_at() -> Non
     assert judge.verify_proof(good, store, audience=AUDIENCE).reasons == ("challenge.replayed",)
 
 
+@pytest.mark.attack("A-22", "a challenge put beside another text", "challenge.unknown")
 def test_a22_what_is_judged_is_the_text_not_the_value_beside_it() -> None:
     """A proof made by hand whose ``challenge`` field is not what its text says."""
     store = MemoryChallengeStore()
@@ -566,6 +571,7 @@ def test_a22_what_is_judged_is_the_text_not_the_value_beside_it() -> None:
     assert verifier().verify_proof(swapped, store, audience=AUDIENCE).reasons == ("challenge.unknown",)
 
 
+@pytest.mark.attack("A-40", "a substitute character in the name", "TOTAL_PASSED, and the holder says where")
 def test_a40_substitute_characters_are_surfaced() -> None:
     holder = cms().require().holder
     assert (holder.name_substitutes, holder.address_substitutes) == ((1,), ())  # type: ignore[attr-defined]

@@ -74,6 +74,7 @@ PLACES: dict[str, Callable[[], object]] = {
 }
 
 
+@pytest.mark.attack("A-40", None, "a typed error that holds nothing of it")
 @pytest.mark.parametrize("what", PLACES)
 def test_no_error_holds_what_it_could_not_read(what: str) -> None:
     data = PLACES[what]()
@@ -100,6 +101,7 @@ NAMES: dict[str, Callable[[], object]] = {
 }
 
 
+@pytest.mark.attack("A-40", None, "a typed error that holds nothing of it")
 @pytest.mark.parametrize("what", NAMES)
 def test_no_error_of_a_decoder_does(what: str) -> None:
     with pytest.raises(KojinError) as caught:
@@ -111,6 +113,7 @@ def test_no_error_of_a_decoder_does(what: str) -> None:
 # --- the holder -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.attack("A-40", "a verdict that a program logs or unfolds", "no holder in it")
 def test_what_tools_make_of_a_verdict_shows_no_holder() -> None:
     verdict = verifier().verify_cms(Cms().build(), disclose=True).require()
     assert isinstance(verdict.holder, Holder)

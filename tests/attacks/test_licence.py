@@ -28,6 +28,7 @@ def refuted(record: bytes, signature: bytes, given: LicenceIssuerKey, sub: SubIn
     assert "licence_validity" not in verdict.evidence
 
 
+@pytest.mark.attack("licence", "an edited record", "TOTAL_FAILED SIG_CRYPTO_FAILURE")
 @pytest.mark.parametrize(
     "edit",
     [
@@ -47,6 +48,7 @@ def test_an_edited_record(edit: dict[str, str | bytes]) -> None:
     refuted(edited, signature, key(), SubIndication.SIG_CRYPTO_FAILURE)
 
 
+@pytest.mark.attack("licence", "the same record in other bytes", "TOTAL_FAILED SIG_CRYPTO_FAILURE")
 def test_a_record_that_says_the_same_in_other_bytes() -> None:
     record, signature = files()
     without_empty = record.replace(bytes.fromhex("C200C300"), b"", 1)
@@ -54,10 +56,12 @@ def test_a_record_that_says_the_same_in_other_bytes() -> None:
     refuted(without_empty, signature, key(), SubIndication.SIG_CRYPTO_FAILURE)
 
 
+@pytest.mark.attack("licence", "the signature of another licence", "TOTAL_FAILED SIG_CRYPTO_FAILURE")
 def test_the_signature_of_another_licence() -> None:
     refuted(files()[0], files("licence_without_pin")[1], key(), SubIndication.SIG_CRYPTO_FAILURE)
 
 
+@pytest.mark.attack("licence", "a byte of the signature", "TOTAL_FAILED SIG_CRYPTO_FAILURE")
 def test_every_byte_of_the_signature_counts() -> None:
     record, signature = files()
     for at in (5, 133, 260):
@@ -65,6 +69,7 @@ def test_every_byte_of_the_signature_counts() -> None:
         refuted(record, changed, key(), SubIndication.SIG_CRYPTO_FAILURE)
 
 
+@pytest.mark.attack("licence", "a foreign key", "TOTAL_FAILED SIG_CRYPTO_FAILURE")
 def test_a_foreign_key_that_signs_well() -> None:
     record, signature = files()
     foreign = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -81,6 +86,7 @@ def test_a_foreign_key_that_signs_well() -> None:
     refuted(record, signature, LicenceIssuerKey.read(der), SubIndication.SIG_CRYPTO_FAILURE)
 
 
+@pytest.mark.attack("licence", "PSS, SHA-384, zeros, ones", "TOTAL_FAILED SIG_CRYPTO_FAILURE")
 def test_another_padding_or_hash_by_the_right_key() -> None:
     record, signature = files()
     private = issuer_key(TestPki.load())
@@ -96,6 +102,7 @@ def test_another_padding_or_hash_by_the_right_key() -> None:
         refuted(record, forged, key(), SubIndication.SIG_CRYPTO_FAILURE)
 
 
+@pytest.mark.attack("licence", "malformed files", "TOTAL_FAILED FORMAT_FAILURE")
 @pytest.mark.parametrize("given", [True, False], ids=["key", "no key"])
 @pytest.mark.parametrize(
     ("record", "signature"),

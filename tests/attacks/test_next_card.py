@@ -357,6 +357,7 @@ ATTACKS = (
 )  # fmt: skip
 
 
+@pytest.mark.attack("next card")
 @pytest.mark.parametrize("attack", ATTACKS, ids=str)
 def test_no_attack_passes(attack: Attack) -> None:
     verdict = attack.judge()
@@ -369,6 +370,7 @@ def test_no_attack_passes(attack: Attack) -> None:
 # --- no other store ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.attack("next card", "a certificate on P-384 in another store", "algorithms.unknown")
 @pytest.mark.parametrize("store", [Store.PRODUCTION, Store.JLIS_TEST])
 @pytest.mark.parametrize("policy", [None, PRODUCTION_POLICY, "1.2.392.200149.8.5.1.0.20"])
 def test_no_certificate_on_p384_passes_in_another_store(store: Store, policy: str | None) -> None:

@@ -449,6 +449,7 @@ def test_it_works_inside_a_running_event_loop() -> None:
     asyncio.run(inside()).require()
 
 
+@pytest.mark.attack("A-32", "a form that folds back on itself", "format.malformed")
 def test_a_form_that_folds_back_on_itself_ends_quickly() -> None:
     """Thirty levels of fields that each name the next one twice: a walk by path would take 2**30 steps."""
     extra = [f"<< /T (a) /Kids [{number + 1} 0 R {number + 1} 0 R] >>" for number in range(7, 37)]
@@ -457,6 +458,7 @@ def test_a_form_that_folds_back_on_itself_ends_quickly() -> None:
     assert verdict.reasons == ("format.malformed",)
 
 
+@pytest.mark.attack("A-32", "a compressed stream of 300 MB that nothing refers to", "TOTAL_PASSED, and not unpacked")
 def test_a_bomb_in_an_object_stream_is_refused() -> None:
     bomb = zlib.compress(b"0" * 300_000_000, 9)
     body = f"<< /Type /ObjStm /N 1 /First 4 /Filter /FlateDecode /Length {len(bomb)} >>\nstream\n"

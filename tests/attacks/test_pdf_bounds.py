@@ -132,6 +132,7 @@ def held_at_once(work: Callable[[], object]) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.attack("A-32", None, "format.malformed")
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS.keys())
 def test_a_bomb_is_no_pdf_and_costs_nothing(bomb: Callable[[], bytes]) -> None:
@@ -174,6 +175,9 @@ def folded(levels: int) -> bytes:
     return data.replace(b"/V 6 0 R", b"        ").replace(b"/ByteRange", b"/ByteNotes")
 
 
+@pytest.mark.attack(
+    "A-32", "a graph of objects that folds back on itself, between two signatures", "format.unsupported"
+)
 @pytest.mark.timeout(60)
 def test_a_graph_that_folds_back_on_itself_is_not_followed_on_every_path() -> None:
     """Each path to the page would be followed to see what a second signature did to it: 2**40 of them."""

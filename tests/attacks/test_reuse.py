@@ -79,6 +79,7 @@ PLAIN = [
 ]  # fmt: skip
 
 
+@pytest.mark.attack("reuse", "the attributes of a message, to be signed as bare content", "refused by the signer")
 @pytest.mark.parametrize("content", TWO_MEANINGS)
 @pytest.mark.parametrize("purpose", list(Purpose))
 def test_signed_attributes_are_not_signed_raw(content: bytes, purpose: Purpose) -> None:
@@ -88,6 +89,7 @@ def test_signed_attributes_are_not_signed_raw(content: bytes, purpose: Purpose) 
     assert counting.asked == 0
 
 
+@pytest.mark.attack("reuse", "the attributes of a message, shown as bare content", "format.ambiguous")
 @pytest.mark.parametrize("content", TWO_MEANINGS)
 def test_nor_accepted_as_raw_content(content: bytes) -> None:
     verdict = verifier().verify_raw(sign(key(), content), content, certificate(), disclose=True)
@@ -112,6 +114,7 @@ def test_what_was_a_forgery_before() -> None:
     assert sign_cms(Counting(Purpose.SIGNATURE).signer(), blob)  # what is inside a CMS has one meaning only
 
 
+@pytest.mark.attack("reuse", "the attributes of a message, shown as a message without any", "format.ambiguous")
 @pytest.mark.parametrize("much", [HIDDEN, b""])
 def test_a_message_without_attributes_over_content_that_looks_like_them(much: bytes) -> None:
     blob = tlv(0x31, *attributes(EVIL), much)
@@ -140,6 +143,7 @@ PROOFS = [
 ]
 
 
+@pytest.mark.attack("reuse", "an authentication, shown as signed content", "format.ambiguous")
 @pytest.mark.parametrize("content", PROOFS)
 @pytest.mark.parametrize("purpose", list(Purpose))
 def test_a_proof_is_not_signed_raw(content: bytes, purpose: Purpose) -> None:

@@ -99,6 +99,7 @@ TABLE = [
 ]  # fmt: skip
 
 
+@pytest.mark.attack("A-20")
 @pytest.mark.parametrize("row", TABLE, ids=str)
 def test_it_is_unknown_and_never_good(row: Row, tmp_path: Path) -> None:
     verdict = verifier(folder(tmp_path, *row.lists())).verify_cms(Cms().build())
@@ -124,6 +125,7 @@ def test_one_file_is_a_source_too(tmp_path: Path) -> None:
     verifier(CrlFile(path)).verify_cms(Cms().build()).require()
 
 
+@pytest.mark.attack("A-20", "nobody is asked", "revocation.no_source")
 def test_no_source_is_not_good() -> None:
     verdict = Verifier.for_store(Store.SIMULATOR, now=lambda: NOW).verify_cms(Cms().build())
     assert verdict.reasons == ("revocation.no_source",)
@@ -131,6 +133,7 @@ def test_no_source_is_not_good() -> None:
     assert (verdict.indication, verdict.sub_indication) == (Indication.INDETERMINATE, SubIndication.TRY_LATER)
 
 
+@pytest.mark.attack("A-20", "revoked, whatever the reason (certificateHold too)", "revocation.revoked")
 @pytest.mark.parametrize("reason", ["keyCompromise", "certificateHold", "affiliationChanged", "superseded", None])
 def test_revoked_whatever_the_reason(tmp_path: Path, reason: str | None) -> None:
     verdict = judge(tmp_path, crl([entry(reason=reason)]))
@@ -138,12 +141,14 @@ def test_revoked_whatever_the_reason(tmp_path: Path, reason: str | None) -> None
     assert verdict.check(CheckId.REVOCATION).evidence["revocation_reason"] == (reason or "unspecified")
 
 
+@pytest.mark.attack("A-20", "a hold that a later list has not", "revocation.revoked")
 def test_a_hold_is_never_released(tmp_path: Path) -> None:
     """Yesterday's list has the hold, this morning's has not: still revoked, as long as both are fresh."""
     held = crl([entry(reason="certificateHold", at=NOW - 20 * HOUR)], at=NOW - 15 * HOUR)
     assert judge(tmp_path, held, crl()).reasons == ("revocation.revoked",)
 
 
+@pytest.mark.attack("A-20", "a revocation date in the future", "revocation.revoked")
 def test_a_revocation_date_in_the_future_is_revoked_now(tmp_path: Path) -> None:
     assert judge(tmp_path, crl([entry(at=NOW + 5 * HOUR)])).reasons == ("revocation.revoked",)
 
@@ -156,6 +161,7 @@ def test_receipt_before_the_revocation_passes_and_after_does_not(tmp_path: Path)
     assert set(judge(tmp_path, data, at=NOW - 11 * HOUR).reasons) == {"time.asserted"}
 
 
+@pytest.mark.attack("A-20", "a list from after the certificate ended", "revocation.stale")
 def test_a_later_list_does_not_answer_once_the_certificate_has_ended(tmp_path: Path) -> None:
     """Lists drop certificates that have expired, so their silence says nothing then."""
     cert = forge.changed(not_after=NOW - 5 * HOUR)
@@ -165,6 +171,7 @@ def test_a_later_list_does_not_answer_once_the_certificate_has_ended(tmp_path: P
     assert verdict.reasons == ("revocation.stale",)
 
 
+@pytest.mark.attack("A-20", "a proof by a key that was revoked before", "revocation.revoked_before_signing")
 def test_a_proof_by_a_key_that_was_revoked_before_fails_for_good(tmp_path: Path) -> None:
     from attacks.test_catalogue import challenge, proof
 
@@ -174,6 +181,7 @@ def test_a_proof_by_a_key_that_was_revoked_before_fails_for_good(tmp_path: Path)
     assert (verdict.indication, verdict.sub_indication) == (Indication.TOTAL_FAILED, SubIndication.REVOKED)
 
 
+@pytest.mark.attack("A-20", "a source that fails", "revocation.unusable")
 def test_a_source_that_raises_is_not_good() -> None:
     class Broken:
         def status(self, *_: object, **__: object) -> None:
@@ -278,6 +286,7 @@ def stale(*revoked: RevokedEntry, **options: Any) -> bytes:
     return crl(revoked, at=NOW - 72 * HOUR, next_update=NOW - 48 * HOUR, **options)
 
 
+@pytest.mark.attack("A-20", "revoked in an old list, left out of the newest", "revocation.revoked")
 @pytest.mark.parametrize("reason", ["certificateHold", "keyCompromise", "superseded"])
 def test_a_revocation_in_an_old_list_counts_though_the_newest_leaves_it_out(tmp_path: Path, reason: str) -> None:
     verdict = judge(tmp_path, stale(entry(at=NOW - 240 * HOUR, reason=reason)), crl())

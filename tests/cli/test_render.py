@@ -29,6 +29,7 @@ def test_what_is_harmless_stays_and_the_rest_is_written_out() -> None:
     assert escape("\U000e0041\ud800") == "\\U000e0041\\ud800"
 
 
+@pytest.mark.attack("A-40", "controls, bidi and markup in what the terminal shows", "written out")
 @given(st.lists(st.tuples(anything, anything), min_size=1, max_size=4), st.booleans())
 def test_hostile_text_never_breaks_a_line_or_commands_the_terminal(rows: list[tuple[str, str]], plain: bool) -> None:
     blocks: list[Block] = [Heading(rows[0][0]), Fields(rows), Table(["a", "b"], rows), Line(rows[0][1])]

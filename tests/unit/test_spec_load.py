@@ -18,6 +18,7 @@ from kojin_card.spec import (
     load_application,
     load_card_spec,
 )
+from kojin_card.spec.strict import parse_toml
 
 GOOD = """
 schema = 1
@@ -538,3 +539,14 @@ def test_every_variant_says_where_it_is_from() -> None:
         assert "card.md" in variant.evidence.source, name
         assert variant.name_en, name
         assert variant.name_ja, name
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("a = " + "9" * 5000, "not TOML"), ("[" + "a." * 5000 + "a]", "too deeply"), ("a = " + "[" * 5000, "too deeply")],
+    ids=["digits", "a dotted name", "arrays"],
+)
+def test_what_tomllib_does_not_call_by_name_is_a_spec_error(text: str, words: str) -> None:
+    with pytest.raises(SpecError, match=words):
+        load_application(text, "invented.toml")
+    assert parse_toml("a.b.c = 1\n" + 'd = "' + "x.y " * 500 + '"', "good.toml").left() == ("a", "d")

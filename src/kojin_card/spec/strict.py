@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,16 +16,21 @@ T = TypeVar("T")
 E = TypeVar("E", bound="StrEnum")
 _MISSING: Any = object()
 
+#: a dotted name of more parts than any table has: tomllib takes the square of their number in time
+_DEEP_NAME = re.compile(r"""(?<![\w"'-])(?:["'\w-]++[ \t]*+\.[ \t]*+){64}""")
+
 
 def parse_toml(text: str, file: str) -> Table:
     """The top table of a TOML document.
 
     Raises:
-        SpecError: it is not TOML.
+        SpecError: it is not TOML, or nested too deeply.
     """
     try:
+        if _DEEP_NAME.search(text):
+            raise RecursionError
         return Table(tomllib.loads(text), file, "")
-    except tomllib.TOMLDecodeError as bad:
+    except ValueError as bad:  # also that of a number with more digits than Python converts
         raise SpecError(f"{file}: not TOML: {bad}", file=file, table="") from bad
     except RecursionError as bad:
         raise SpecError(f"{file}: nested too deeply", file=file, table="") from bad
