@@ -49,6 +49,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
 }
 
 
+@pytest.mark.attack("bombs", "CMS: {}", "format.malformed")
 @pytest.mark.parametrize("bomb", list(BOMBS))
 def test_a_bomb_is_refused_at_once(bomb: str) -> None:
     data = BOMBS[bomb]()

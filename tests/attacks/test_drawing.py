@@ -125,6 +125,7 @@ def on_screen(text: str, columns: int) -> Iterator[str]:
 
 @pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
 @pytest.mark.parametrize("columns", [40, 80, 100])
+@pytest.mark.attack("A-40", "a verdict drawn in a terminal", "written out")
 def test_no_row_of_a_terminal_shows_an_answer_that_is_not_the_verdict(text: str, columns: int) -> None:
     for lang in ("ja", "en"):
         console = Console(lang=lang)
@@ -170,6 +171,7 @@ def test_no_colour_comes_from_the_text(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
+@pytest.mark.attack("A-40", "a verdict drawn in JSON", "written out")
 def test_json_carries_the_text_and_nothing_else(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     for verdict in verdicts(text):
         Console(as_json=True).json("verdicts", {"results": [{"name": text, **verdict_json(verdict, "en")}], "exit": 20})
@@ -238,6 +240,7 @@ def report(text: str, lang: str = "en") -> Page:
 
 @pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
 @pytest.mark.parametrize("lang", ["ja", "en"])
+@pytest.mark.attack("A-40", "markup in the report", "stays text")
 def test_no_element_and_no_attribute_comes_from_the_text(text: str, lang: str) -> None:
     hostile, tame = report(text, lang), report("text", lang)
     assert hostile.elements == tame.elements
@@ -391,6 +394,7 @@ FORMULAS = (
 )
 
 
+@pytest.mark.attack("A-40", "a formula in a cell: {}", "no formula")
 @pytest.mark.parametrize("text", FORMULAS)
 def test_no_cell_is_a_formula(text: str) -> None:
     cell = spreadsheet_cell(text)

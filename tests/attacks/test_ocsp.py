@@ -157,6 +157,7 @@ def test_every_fault_has_its_row() -> None:
     assert set(FAULTS) == set(OcspFault) - OF_HTTP
 
 
+@pytest.mark.attack("A-20", "OCSP: {}", "INDETERMINATE TRY_LATER")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_no_fault_is_good(fault: OcspFault) -> None:
     verdict = judge(source(answers(fault=fault)))
@@ -170,6 +171,7 @@ def test_nor_of_a_delegated_responder(fault: OcspFault) -> None:
     assert judge(source(answers(fault=fault, delegated=True))).reasons == ("revocation.untrusted",)
 
 
+@pytest.mark.attack("A-20", "OCSP: the answer of another CA", "INDETERMINATE TRY_LATER")
 def test_an_answer_for_one_ca_is_not_one_for_another() -> None:
     """The same serial under the other purpose's CA: name and key are in the CertID, and the key signs."""
     taken: list[bytes] = []
@@ -185,6 +187,7 @@ def test_an_answer_for_one_ca_is_not_one_for_another() -> None:
     assert taken
 
 
+@pytest.mark.attack("A-20", "OCSP: a recorded answer", "INDETERMINATE TRY_LATER")
 def test_a_recorded_answer_is_not_taken_again() -> None:
     """Good yesterday's answer, replayed today to the same question: its nonce is another."""
     recorded: list[bytes] = []
@@ -470,6 +473,7 @@ def test_good_over_http(responder: OcspResponder, delegated: bool) -> None:
     assert (responder.requests, responder.cookies) == (2, 0)
 
 
+@pytest.mark.attack("A-20", "OCSP over HTTP: {}", "INDETERMINATE TRY_LATER")
 @pytest.mark.parametrize("fault", sorted(OF_HTTP))
 def test_no_fault_of_http_is_good_or_waited_for(responder: OcspResponder, fault: OcspFault) -> None:
     responder.fault = OcspFault(fault)

@@ -256,6 +256,7 @@ SHADOW: dict[str, Change] = {
 }
 
 
+@pytest.mark.attack("A-33", "shadow: {}", "never good")
 @pytest.mark.parametrize("change", SHADOW.values(), ids=SHADOW.keys())
 def test_a_prepared_document_may_not_turn(change: Change) -> None:
     """After the last signature, and hidden below a second one."""
@@ -315,6 +316,7 @@ def test_a_sneaky_second_signature_shows_itself(perm: fields.MDPPerm) -> None:
         assert verdict.parts[0].reasons == ("coverage.modified",)
 
 
+@pytest.mark.attack("A-33", "a certification that the catalogue does not name", "never good")
 def test_a_certification_counts_without_the_catalogue_saying_so() -> None:
     """/Perms is missing: the level stands in the signature all the same."""
     quiet = Pdf(sig_type=DOC_MDP.format(level="/P 1 ")).build()

@@ -91,6 +91,7 @@ def test_nothing_binds_the_two_which_is_why_no_other_store_passes() -> None:
     assert confirm(certificate=other).check(CheckId.CHIP).evidence == {"binding": "assumption"}
 
 
+@pytest.mark.attack("PIN-less", "a real card ({}), whatever its chip proves", "chip.not_bound")
 @pytest.mark.parametrize("store", ["production", "jlis-test"])
 def test_a_real_store_fails_whatever_the_chip_proves(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
     verdict = confirm(store=store)
@@ -108,6 +109,7 @@ class Trusting:
         return judge()
 
 
+@pytest.mark.attack("PIN-less", "an earlier confirmation: {}", "earlier.none")
 @pytest.mark.parametrize(
     "answer",
     [None, True, "yesterday", NOW + timedelta(seconds=1), NOW.replace(tzinfo=None), RuntimeError("the record is down")],
@@ -129,6 +131,7 @@ def test_the_record_is_not_asked_about_a_certificate_that_nobody_issued() -> Non
     assert record.asked == []
 
 
+@pytest.mark.attack("PIN-less", "the chip: {}", "chip.unproven")
 @pytest.mark.parametrize(
     "chip",
     [

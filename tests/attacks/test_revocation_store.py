@@ -152,6 +152,7 @@ def test_an_index_that_is_not_what_it_should_be_is_never_good(tmp_path: Path, da
         add(tmp_path, crl(at=NOW - HOUR))
 
 
+@pytest.mark.attack("A-20", "a byte of an index", "never good")
 def test_no_byte_of_the_file_can_change_unseen(tmp_path: Path) -> None:
     """Also of the file that a source has open and has found good before."""
     add(tmp_path, crl([HELD]))
@@ -170,6 +171,7 @@ def test_no_byte_of_the_file_can_change_unseen(tmp_path: Path) -> None:
         os.utime(path, ns=(place, -place - 1))
 
 
+@pytest.mark.attack("A-20", "an index that others may write", "never good")
 def test_an_index_that_others_may_write_is_not_believed(tmp_path: Path) -> None:
     add(tmp_path, crl())
     index_of(tmp_path).chmod(0o646)
@@ -308,6 +310,7 @@ def test_a_list_older_than_the_proof_is_said_and_grace_waits_for_a_later_one(tmp
     assert patient.verify_cms(data).reasons == ("revocation.grace",)  # nothing proves when it existed
 
 
+@pytest.mark.attack("A-20", "a revocation inside the time of grace", "revocation.revoked")
 def test_grace_never_hides_a_revocation_and_wants_a_date() -> None:
     revoked = RevocationAnswer(RevocationStatus.REVOKED, revoked_at=NOW, this_update=NOW)
     assert check_revocation(revoked, proof=NOW, grace=HOUR).reason == "revocation.revoked"

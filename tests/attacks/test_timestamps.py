@@ -318,6 +318,7 @@ def sha1_issued() -> bytes:
     return tlv(0x30, changed, weak, tlv(0x03, b"\x00" + value))
 
 
+@pytest.mark.attack("A-28")
 @pytest.mark.parametrize("abuse", A28, ids=str)
 def test_an_abused_token_proves_nothing_and_says_why(abuse: Abuse) -> None:
     verdict = abuse.judge()
@@ -343,6 +344,7 @@ def test_a_token_in_another_attribute_is_not_used_but_named(kind: str) -> None:
     assert verdict.evidence["unsigned_attributes"] == names.get(kind, kind)
 
 
+@pytest.mark.attack("A-28", "a token later than the revocation", "revocation.revoked")
 def test_a_token_cannot_save_what_was_revoked_before_it() -> None:
     """EN 319 102-1 §5.5: nothing says that the signature is older than the revocation."""
     for moment in (REVOKED_AT, REVOKED_AT + timedelta(hours=1)):
@@ -357,6 +359,7 @@ def test_the_accuracy_is_added_so_that_the_proof_is_never_too_early() -> None:
     assert verdict_on(good(moment=REVOKED_AT - timedelta(minutes=30), accuracy=late)).reasons == ("revocation.revoked",)
 
 
+@pytest.mark.attack("A-28", "a token from before the certificate", "time.contradicted")
 def test_a_token_from_before_the_certificate_contradicts_it() -> None:
     """The CA certified the key later: whoever stamped that was not the holder yet."""
     from attacks.forge import ISSUED
@@ -380,6 +383,7 @@ def test_an_earlier_receipt_stays_and_a_later_one_gives_way() -> None:
     assert (late.time_basis, late.time) == (TimeBasis.TIMESTAMP, STAMPED)
 
 
+@pytest.mark.attack("A-28", "an asserted time in place of a token", "time.asserted")
 def test_an_asserted_time_is_no_proof_but_a_token_before_it_is() -> None:
     data = message(good())
     assert judge().verify_cms(data, at=STAMPED - DAY).reasons == ("time.asserted",)
@@ -422,6 +426,7 @@ def test_each_signer_has_its_own_token() -> None:
     assert verdict.indication is Indication.INDETERMINATE
 
 
+@pytest.mark.attack("A-28", "many tokens", "bounded")
 def test_many_tokens_are_bounded() -> None:
     verdict = judge().verify_cms(message(*(Token(bytes((n,))).build() for n in range(40))))
     assert len(verdict.timestamps) == 16

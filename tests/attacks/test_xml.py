@@ -442,6 +442,7 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
 }
 
 
+@pytest.mark.attack("A-35", "a bomb: {}", "refused, in a moment")
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_is_refused_at_once(name: str) -> None:
     make, reason = BOMBS[name]
@@ -475,6 +476,7 @@ def _unnamed() -> Xml:
     return Xml(objects=f"<Object>{held}</QualifyingProperties></Object>", references=(Reference(), reference), id="S")
 
 
+@pytest.mark.attack("A-35")
 @pytest.mark.parametrize("attack", ATTACKS, ids=[attack.name for attack in ATTACKS])
 def test_no_attack_passes(attack: Attack) -> None:
     verdict = judge(attack.make(), attachments=dict(attack.attachments), signed_only=attack.signed_only)

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from attacks.forge import NOW, algorithm, attribute, integer, oid, tlv
+from attacks.forge import NOW, algorithm, attribute, integer, key, oid, tlv
 
 BEGIN, END = NOW - timedelta(days=400), NOW + timedelta(days=400)
 STAMPED = NOW - timedelta(days=30)
@@ -27,8 +27,11 @@ Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 @cache
 def private(owner: str) -> rsa.RSAPrivateKey:
-    """A key of its own for each name (the pool of the test PKI is too small for so many)."""
-    del owner
+    """A key of its own for each name: of the pool for the two of good tokens, which are then the same in every process;
+    for the others it is too small."""
+    pooled = {"root": "signature", "tsa": "terminal"}
+    if owner in pooled:
+        return key(pooled[owner], f"time {owner}")
     return rsa.generate_private_key(65537, 2048)
 
 

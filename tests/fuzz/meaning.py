@@ -22,6 +22,7 @@ from asn1crypto import cms
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509 import ocsp
 
 from attacks.forge import pki
 from fuzz.mutate import header
@@ -89,6 +90,19 @@ def _definite(data: bytes, at: int = 0) -> tuple[bytes, int]:
         tag = 0x04
     value = b"".join(pieces)
     return bytes((tag,)) + header(len(value)) + value, at + (2 if first == 0x80 else 0)
+
+
+def of_token(data: bytes) -> Meaning:
+    """The TSTInfo of a time-stamp token, and its signature's value."""
+    signed = cms.ContentInfo.load(_definite(data)[0])["content"]
+    values = tuple(signer["signature"].native for signer in signed["signer_infos"])
+    return signed["encap_content_info"]["content"].contents, values
+
+
+def of_answer(data: bytes) -> Meaning:
+    """What of an OCSP answer is signed, and its signature."""
+    answer = ocsp.load_der_ocsp_response(data)
+    return answer.tbs_response_bytes, answer.signature
 
 
 _RANGE = re.compile(rb"/ByteRange *\[ *(\d+) +(\d+) +(\d+) +(\d+) *\]")

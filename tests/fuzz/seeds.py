@@ -5,17 +5,18 @@ from __future__ import annotations
 import zlib
 from datetime import datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from attacks import forge
+from attacks import forge, test_ocsp, test_timestamps
 from attacks.forge import ISSUED, NOW, SERIAL, Cms, Pdf, algorithm, as_ber, attributes, certificate, crl, key, sign, tlv
 from attacks.test_next_card import ECDSA_SHA384, SHA384, holder_key
 from attacks.test_next_card import attributes as next_attributes
 from attacks.test_next_card import good as next_certificate
 from kojin_card.authn import AuthenticationProof, Challenge
+from kojin_card.pki.ocsp import CertId, request
 from kojin_card.pki.profile import Purpose
 from kojin_card.resources import data_root
 from kojin_card.signing import PdfForm, sign_pdf
@@ -24,6 +25,7 @@ from kojin_card.simulator.testpki import RevokedEntry
 from kojin_card.spec import load_card_spec
 from kojin_card.testing.cards import card_state
 from kojin_card.testing.documents import blank_pdf
+from kojin_card.testing.ocsp import OcspFault
 from kojin_card.testing.verdicts import verdict_documents
 from signers import make_signer
 
@@ -217,6 +219,34 @@ def detached() -> tuple[bytes, ...]:
     """Messages that pass over :data:`CONTENT` beside them."""
     plain = Cms(content=CONTENT, attached=False)
     return plain.build(), Cms(content=CONTENT, attached=False, attributes=None).build(), as_ber(plain.build())
+
+
+# --- answers and tokens -----------------------------------------------------------------------------------------------
+
+
+@cache
+def tokens() -> tuple[bytes, ...]:
+    """Time-stamp tokens that prove that the signature is older than its revocation."""
+    return test_timestamps.good(), test_timestamps.good(imprint="sha512")
+
+
+@cache
+def answers() -> tuple[bytes, ...]:
+    """OCSP answers by which the certificate is good, by the CA and by its responder."""
+    return tuple(_answer(delegated=delegated) for delegated in (False, True))
+
+
+@cache
+def bad_answers() -> tuple[bytes, ...]:
+    """Answers with a fault, and one that says revoked."""
+    wrong = (OcspFault.WRONG_SIGNER, OcspFault.STALE, OcspFault.OTHER_CA, OcspFault.UNKNOWN, OcspFault.TRY_LATER)
+    return tuple(_answer(fault=fault) for fault in wrong)
+
+
+def _answer(**options: Any) -> bytes:
+    asked = request(CertId.of(test_ocsp.anchor(), SERIAL), bytes(32))
+    answer: bytes = test_ocsp.answers(**options).answer(asked)
+    return answer
 
 
 # --- XML --------------------------------------------------------------------------------------------------------------

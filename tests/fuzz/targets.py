@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from asn1crypto import parser as foreign_parser
 
+from attacks import test_ocsp, test_timestamps
 from attacks.forge import certificate, verifier
 from fuzz import meaning, seeds
 from fuzz.mutate import BASE64, BASE64URL, HEX, Mutator, Wrapping
@@ -31,8 +32,10 @@ from kojin_card.pki.algorithms import Outcome
 from kojin_card.pki.certificate import Certificate
 from kojin_card.pki.crl_store import CrlMemory
 from kojin_card.pki.cv import CvCertificate, CvStore
+from kojin_card.pki.fetch import Fetched
+from kojin_card.pki.ocsp_source import OcspSource
 from kojin_card.pki.profile import Purpose, Store
-from kojin_card.pki.revocation import Crl
+from kojin_card.pki.revocation import Crl, RevocationStatus
 from kojin_card.simulator import SoftCard
 from kojin_card.simulator.cardformat import dump, load
 from kojin_card.spec import load_card_spec
@@ -191,6 +194,27 @@ def _list(data: bytes) -> str:
 
 
 _UNKNOWN = ("no_list", "stale", "unusable")
+
+
+def _ocsp(data: bytes) -> str:
+    """An OCSP responder's answer, as the only source for a certificate."""
+    asked = OcspSource(test_ocsp.settings(), transport=lambda _, __: Fetched(data), random=lambda _: bytes(32))
+    answer = test_ocsp.judge_status(asked)
+    known = {meaning.of_answer(one) for one in seeds.answers()}
+    if answer.status is RevocationStatus.GOOD and meaning.of_answer(data) not in known:
+        raise Finding("a certificate is good by an answer that nobody gave")
+    return f"{answer.status} {answer.detail or ''}".strip()
+
+
+def _timestamp(data: bytes) -> str:
+    """A time-stamp token on a signature whose certificate was revoked afterwards: without a proof it does not pass."""
+    verdict = test_timestamps.verdict_on(data)
+    known = {meaning.of_token(one) for one in seeds.tokens()}
+    if verdict.indication is Indication.TOTAL_PASSED and meaning.of_token(data) not in known:
+        raise Finding("a time that no authority stamped")
+    json.dumps([verdict_json(verdict, lang) for lang in ("ja", "en")], ensure_ascii=False).encode("utf-8")
+    told = [reason for token in verdict.timestamps for reason in token.reasons]
+    return " ".join((str(verdict.indication), *told[:1]))
 
 
 # --- readers ----------------------------------------------------------------------------------------------------------
@@ -426,6 +450,8 @@ TARGETS: tuple[Target, ...] = (
         seeds.detached),
     Target("certificate", refused(_certificate, DecodeError), seeds.certificates, lambda: seeds.bad("certificate")),
     Target("crl", refused(_list, DecodeError), seeds.clean_lists, seeds.revoking_lists),
+    Target("ocsp", _ocsp, seeds.answers, seeds.bad_answers),
+    Target("timestamp", _timestamp, seeds.tokens),
     Target("ber", refused(_ber, DecodeError), seeds.messages, lambda: seeds.bad("cms")),
     Target("pdf", _judged(lambda data: verifier().verify_pdf(data, disclose=True), _same_pdf),
         seeds.pdfs, lambda: seeds.bad("pdf"), _PDF_WORDS, HEX),
