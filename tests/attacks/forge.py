@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -42,6 +43,7 @@ from kojin_card.testing.forge import (
     tlv,
     verifier,
 )
+from kojin_card.verdict import Verdict
 
 __all__ = [
     "AUTH_SERIAL",
@@ -84,6 +86,19 @@ __all__ = [
     "tlv",
     "verifier",
 ]
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One row of a table of attacks: the entry of the catalogue, what it is, and the reason that it must get."""
+
+    entry: str
+    what: str
+    judge: Callable[[], Verdict]
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.entry} {self.what}"
 
 
 def rsa_ca(purpose: Purpose = Purpose.SIGNATURE, generation: int = 2) -> rsa.RSAPrivateKey:

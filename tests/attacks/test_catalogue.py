@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -27,6 +26,7 @@ from attacks.forge import (
     NOW,
     PERSON,
     SERIAL,
+    Attack,
     Cms,
     Good,
     algorithm,
@@ -52,19 +52,6 @@ from kojin_card.verification import MemoryChallengeStore, Verifier
 
 CONTENT = b"invented content\n"
 AUDIENCE, PURPOSE = "https://bank.example", "log in"
-
-
-@dataclass(frozen=True)
-class Attack:
-    """One row."""
-
-    entry: str
-    what: str
-    judge: Callable[[], Verdict]
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.entry} {self.what}"
 
 
 # --- makers -----------------------------------------------------------------------------------------------------------

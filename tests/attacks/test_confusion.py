@@ -13,7 +13,6 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -27,6 +26,7 @@ from attacks import forge, test_next_card
 from attacks.forge import (
     DIGEST_INFO,
     NOW,
+    Attack,
     Cms,
     algorithm,
     attribute,
@@ -50,19 +50,6 @@ from kojin_card.verification import MemoryChallengeStore
 
 CONTENT = b"invented content\n"
 AUDIENCE, PURPOSE = "https://bank.example", "log in"
-
-
-@dataclass(frozen=True)
-class Attack:
-    """One row."""
-
-    entry: str
-    what: str
-    judge: Callable[[], Verdict]
-    reason: str
-
-    def __str__(self) -> str:
-        return self.what
 
 
 # --- makers -----------------------------------------------------------------------------------------------------------

@@ -51,8 +51,8 @@ CERTIFICATE_CHECKS = frozenset(
 #: ... and with it a signature by its key
 SIGNATURE_CHECKS = CERTIFICATE_CHECKS | {CheckId.SIGNATURE}
 _ORDER = {check: place for place, check in enumerate(CheckId)}
-#: what must have passed before anything of the holder is disclosed, as far as the verdict requires it
-_BEFORE_DISCLOSURE = frozenset(
+#: what must have passed, as far as it is required, before anything of the holder or of signed XML is handed out
+BEFORE_DISCLOSURE = frozenset(
     {
         CheckId.FORMAT,
         CheckId.COVERAGE,
@@ -278,7 +278,7 @@ class Task:
         ordered = tuple(sorted(found.values(), key=lambda check: _ORDER[check.id]))
         holder = None
         if self.disclose and certificate is not None:
-            wanted = _BEFORE_DISCLOSURE & required
+            wanted = BEFORE_DISCLOSURE & required
             if all(found[check].state is CheckState.PASSED for check in wanted):
                 holder = Holder.of(certificate)
         return Verdict(

@@ -20,6 +20,7 @@ from kojin_card.pki.certificate import Certificate
 from kojin_card.pki.profile import Purpose, load_profiles
 from kojin_card.verdict import Check, CheckId, CheckState, SignedContent
 from kojin_card.verification.cms import REQUIRED
+from kojin_card.verification.engine import BEFORE_DISCLOSURE
 from kojin_card.verification.xml_coverage import Cover, in_place, judge_coverage
 from kojin_card.verification.xml_signature import XmlSignature, read_signature
 from kojin_card.xml_reader import (
@@ -60,17 +61,6 @@ MAX_WORK_BYTES = 128 * 1024 * 1024
 METHODS: Mapping[str, tuple[str, str]] = {RSA_SHA256: ("rsa", "sha256"), ECDSA_SHA384: ("ec", "sha384")}
 _WEAK = ("sha1", "md5", "md2", "ripemd")  # found in the part after # of what W3C and RFC 9231 name
 
-#: what must have passed before anything is handed out as signed
-_BEFORE_HANDING_OUT = (
-    CheckId.FORMAT,
-    CheckId.COVERAGE,
-    CheckId.CERTIFICATE,
-    CheckId.DIGEST,
-    CheckId.SIGNATURE,
-    CheckId.ALGORITHMS,
-    CheckId.CHAIN,
-    CheckId.PROFILE,
-)
 _REASONS = {
     "malformed_xml": "format.malformed",
     "forbidden_xml": "format.forbidden",
@@ -276,7 +266,7 @@ class _Signing:
         except DecodeError as bad:
             return self.task.verdict(subject, [_failed(bad), coverage], REQUIRED, evidence=evidence)
         verdict = self.task.verdict(subject, checks, REQUIRED, evidence=found, certificate=certificate)
-        if any(verdict.check(check).state is not CheckState.PASSED for check in _BEFORE_HANDING_OUT):
+        if any(verdict.check(check).state is not CheckState.PASSED for check in BEFORE_DISCLOSURE):
             return verdict
         return dataclasses.replace(verdict, signed=self._signed(self.signature))
 
