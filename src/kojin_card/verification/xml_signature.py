@@ -384,9 +384,8 @@ def _time(node: Any) -> datetime | None:
     """SigningTime in UTC; None when it names no zone, which XML Schema allows."""
     claimed = None
     with contextlib.suppress(ValueError, OverflowError):
-        claimed = datetime.fromisoformat(_leaf(node).strip(_BLANK))
-        if claimed.utcoffset() is not None:
-            claimed = claimed.astimezone(UTC)
+        said = datetime.fromisoformat(_leaf(node).strip(_BLANK))
+        claimed = said if said.utcoffset() is None else said.astimezone(UTC)
     if claimed is None:
         raise XmlError("a signing time that is none")
     return claimed if claimed.utcoffset() is not None else None
