@@ -58,12 +58,13 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
 def prepared(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "in.pdf").write_bytes(blank_pdf(["x"]))
+    (tmp_path / "in.xml").write_text('<DataRoot><ApplData Id="ApplData"/></DataRoot>', "utf-8")
     cli("auth", "challenge", "--audience", "a", "--purpose", "p", "-o", "challenge.json")
 
 
 def made(tmp_path: Path) -> dict[str, bytes]:
     """What the command left, and takes it away for the next run."""
-    kept = ("in.pdf", "challenge.json")
+    kept = ("in.pdf", "in.xml", "challenge.json")
     new = [
         one
         for one in tmp_path.rglob("*")
