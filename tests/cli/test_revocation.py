@@ -103,7 +103,10 @@ def test_an_asserted_scope_is_shown_wherever_the_list_counts(
     cli: Cli, tmp_path: Path, crl: MakeList, signed: Path
 ) -> None:
     (tmp_path / "a.crl").write_bytes(unscoped(crl()))
-    assert cli("revocation", "add", "a.crl", *TRUST, *KEPT).exit == 10
+    refused = cli("revocation", "add", "a.crl", *TRUST, *KEPT, "--lang", "ja")
+    assert refused.exit == 10
+    assert "どの市区町村" in refused.err
+    assert "--for" in refused.err
     said = ("--for", "Tokyo-to/Kiyose-shi", "--asserted-by", "鈴木")
     assert cli("revocation", "add", "a.crl", *said, *TRUST, *KEPT).exit == 0
     status = cli("revocation", "status", *TRUST, *KEPT, "--lang", "ja").out

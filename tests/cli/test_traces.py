@@ -58,7 +58,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
 def prepared(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "in.pdf").write_bytes(blank_pdf(["x"]))
-    (tmp_path / "in.xml").write_text('<a><b Id="ApplData"/></a>')
+    (tmp_path / "in.xml").write_text('<DataRoot><ApplData Id="ApplData"/></DataRoot>', "utf-8")
     cli("auth", "challenge", "--audience", "a", "--purpose", "p", "-o", "challenge.json")
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from attacks import forge
 from attacks.forge import NOW, OTHER_CITY, SERIAL, crl, verifier
+from kojin_card import verification
 from kojin_card.errors import InputError
 from kojin_card.pki import names
 from kojin_card.pki.certificate import Certificate
@@ -27,7 +28,7 @@ from kojin_card.pki.reference import (
 )
 from kojin_card.pki.trust import TrustStore
 from kojin_card.simulator.testpki import RevokedEntry
-from kojin_card.verdict import CheckId, Indication
+from kojin_card.verdict import CheckId, Indication, Verdict
 from kojin_card.verification import Verifier
 from kojin_card.verification.serials import MAX_LINE_BYTES, SerialResult, judge_rows, read_rows, status_of
 
@@ -211,3 +212,9 @@ def test_a_long_file_takes_no_memory() -> None:
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < 1_000_000
+
+
+def test_what_a_caller_annotates_with_comes_from_the_room_itself() -> None:
+    names_of_callers = {"Verdict", "Indication", "SubIndication", "LinkSource", "LinkedCertificate", "EnrolAgain"}
+    assert names_of_callers <= set(verification.__all__)
+    assert verification.Verdict is Verdict

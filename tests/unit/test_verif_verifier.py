@@ -7,7 +7,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,6 +36,7 @@ from kojin_card.authn import AuthenticationProof, Challenge
 from kojin_card.errors import DecodeError, UsageError, VerdictError
 from kojin_card.pki.profile import Purpose
 from kojin_card.pki.revocation import Crl
+from kojin_card.testing import verdict_document
 from kojin_card.verdict import CARD_CHECKS, CheckId, CheckState, Indication, TimeBasis, Verdict
 from kojin_card.verification import Holder, MemoryChallengeStore, Sex, Verifier
 
@@ -332,3 +334,19 @@ def test_a_check_is_found_by_its_name_too() -> None:
         verdict.check("colour")  # type: ignore[arg-type]
     with pytest.raises(VerdictError, match=r"TOTAL_FAILED FORMAT_FAILURE format\.malformed"):
         verdict.require()
+
+
+def test_what_compares_revisions_is_loaded_for_documents_that_have_some(tmp_path: Path) -> None:
+    """It brings a client for HTTP along, and takes longer to load than a document with one signature to be judged."""
+    code = (
+        "import sys; from pathlib import Path; from kojin_card.verification import Verifier; "
+        "verdict = Verifier.for_store('simulator').verify_pdf(Path(sys.argv[1]).read_bytes()); "
+        "print(*verdict.reasons, *sorted({'pyhanko.sign', 'aiohttp'} & set(sys.modules)))"
+    )
+    said = []
+    for name in ("passed.pdf", "passed.pdf.twice"):
+        (tmp_path / name).write_bytes(verdict_document(name, datetime.now(UTC)).data)
+        line = [sys.executable, "-c", code, str(tmp_path / name)]
+        said.append(subprocess.run(line, capture_output=True, text=True, check=True, env=_environment()).stdout.split())
+    assert said[0] == ["revocation.no_source"]
+    assert "pyhanko.sign" in said[1]

@@ -14,7 +14,7 @@ from kojin_card import messages
 from kojin_card.cli.console import SYMBOLS
 from kojin_card.cli.html import page
 from kojin_card.cli.render import Role, html_text
-from kojin_card.cli.verdicts import answer_words, circumstances, overall, reason_text, rests_on, state
+from kojin_card.cli.verdicts import answer_words, circumstances, evidence_words, overall, reason_text, rests_on, state
 from kojin_card.cli.wording import moment, person_rows
 from kojin_card.verdict import Indication, Verdict
 
@@ -42,6 +42,7 @@ table {{ border-collapse: collapse; width: 100%; margin: .3rem 0 1rem; }}
 caption {{ text-align: left; color: {FAINT}; padding: .2rem 0; }}
 th, td {{ border: 1px solid #767676; padding: .3rem .5rem; text-align: left; vertical-align: top; }}
 td, th {{ overflow-wrap: anywhere; }}
+th {{ word-break: keep-all; overflow-wrap: break-word; }} /* or Japanese labels are squeezed to two characters a line */
 thead th {{ background: {BOX}; }}
 .state {{ white-space: nowrap; font-weight: bold; }}
 .answer {{ font-size: 1.15rem; font-weight: bold; margin: .5rem 0; padding: .3rem .8rem; border: 2px solid; }}
@@ -180,7 +181,7 @@ class _Report:
         yield from table(self.text("checks_caption"), header, rows)
         yield f"<{heading}>{self.text('basis')}</{heading}>"
         basis = [(html_text(label), html_text(value)) for label, value in rests_on(verdict, self.console)]
-        basis += [(self.label(name), given(value)) for name, value in verdict.evidence.items()]
+        basis += [(self.label(name), self.value(name, value)) for name, value in verdict.evidence.items()]
         yield from table(self.text("basis_caption"), [self.text("what"), self.text("value")], basis)
         if verdict.holder is not None:
             yield f"<{heading}>{html_text(self.console.text('say.verdict.holder'))}</{heading}>"
@@ -196,13 +197,18 @@ class _Report:
     def check(self, check: Check, subject: str) -> tuple[str, ...]:
         """One check: its name, what became of it, what that means, and why."""
         symbol, role = state(check)
-        items = [f"<li>{self.label(name)}: {given(value)}</li>" for name, value in check.evidence.items()]
+        items = [f"<li>{self.label(name)}: {self.value(name, value)}</li>" for name, value in check.evidence.items()]
         return (
             html_text(messages.check_label(str(check.id), self.lang)),
             self.sign(symbol, role, messages.state_words(str(check.state), self.lang)),
             html_text(reason_text(check, self.lang, subject) + circumstances(check, self.console)),
             f"<ul>{''.join(items)}</ul>" if items else "",
         )
+
+    def value(self, name: str, value: str) -> str:
+        """An evidence: in words of ours where there are some, else as it was found."""
+        words = evidence_words(name, value, self.console)
+        return html_text(words) if words else given(value)
 
     def label(self, name: str) -> str:
         """What an evidence is called; its id where there are no words."""

@@ -88,7 +88,18 @@ def _known(error: KojinError, lang: str) -> Problem:
 
 def _of_the_system(message: str, lang: str) -> str:
     """What the operating system says of a file, which it says in English; empty for anything else."""
-    for name in ("ENOENT", "EACCES", "EPERM", "EISDIR", "ENOTDIR", "ENOSPC", "EROFS", "ENAMETOOLONG", "EBADF"):
+    for name in (
+        "ENOENT",
+        "EACCES",
+        "EPERM",
+        "EISDIR",
+        "ENOTDIR",
+        "ENOSPC",
+        "EROFS",
+        "ENAMETOOLONG",
+        "EBADF",
+        "EEXIST",
+    ):
         if message == os.strerror(getattr(errno, name)):
             return messages.text(f"say.os.{name}", lang)
     return ""
@@ -184,6 +195,8 @@ def _bad_value(param: click.Parameter, lang: str) -> tuple[str, dict[str, object
             return "number", {"name": name, "low": low, "high": high}
         case click.ParamType(name="TIME"):
             return "time", {"name": name}
+        case click.ParamType(name="DURATION"):
+            return "duration", {"name": name}
         case click.ParamType(name="DATE"):
             return "date", {"name": name}
         case _:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,19 @@ _OVERALL = {
     Indication.TOTAL_FAILED: ("fail", Role.BAD),
     Indication.INDETERMINATE: ("unknown", Role.UNSURE),
 }
+#: the pieces of evidence that are times
+_TIMES = frozenset(
+    (
+        "challenge_issued_at",
+        "claimed_signing_time",
+        "existed_at",
+        "gen_time",
+        "next_update",
+        "revoked_at",
+        "revoked_later_at",
+        "this_update",
+    )
+)
 
 
 def overall(verdict: Verdict) -> tuple[str, Role]:
@@ -101,10 +115,18 @@ def answer_words(verdict: Verdict, lang: str) -> str:
 
 
 def _evidence_row(name: str, value: str, console: Console) -> tuple[str, str]:
-    """The name in words, and so the value where there are some (``say.evidence.<name>.<value>``), else as in JSON."""
+    """The name in words, and so the value where there are some, else as in JSON."""
+    return messages.evidence_label(name, console.lang), evidence_words(name, value, console) or value
+
+
+def evidence_words(name: str, value: str, console: Console) -> str:
+    """A value in words of ours (a time, or ``say.evidence.<name>.<value>``); empty where there are none."""
+    if name in _TIMES:
+        with contextlib.suppress(ValueError, OverflowError):  # a signer may claim the last hour of the year 9999
+            time = datetime.fromisoformat(value)
+            return "" if time.tzinfo is None else moment(time, console.lang)
     key = f"say.evidence.{name}.{value.replace(' ', '_')}"
-    words = console.text(key) if messages.has(key) else value
-    return messages.evidence_label(name, console.lang), words
+    return console.text(key) if messages.has(key) else ""
 
 
 def rests_on(verdict: Verdict, console: Console) -> list[tuple[str, str]]:
@@ -155,6 +177,9 @@ def circumstances(check: Check, console: Console) -> str:
     if "revoked_later_at" in evidence:
         later = datetime.fromisoformat(evidence["revoked_later_at"])
         out.append(console.text("say.verdict.revoked_later", time=moment(later, console.lang)))
+    elif "revoked_at" in evidence:
+        since = evidence_words("revoked_at", evidence["revoked_at"], console) or evidence["revoked_at"]
+        out.append(console.text("say.verdict.revoked_at", time=since))
     if "revocation_reason" in evidence:
         reason = messages.revocation_reason_words(evidence["revocation_reason"], console.lang)
         out.append(console.text("say.verdict.revocation_reason", reason=reason))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from kojin_card.errors import DecodeError, InputError
@@ -21,7 +22,7 @@ from kojin_card.verification.engine import Content, Moment
 from kojin_card.verification.signed_data import SignedData
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from kojin_card.verdict import Verdict
     from kojin_card.verification.engine import Task
@@ -78,7 +79,6 @@ def judge(task: Task, data: bytes) -> Verdict:
         raise InputError("the document is larger than the verifier takes", operation="verify a PDF")
     # Imported here and not at the top: pyhanko is slow to load, and a server that judges no PDF never needs it.
     from kojin_card.pdf_reader import quiet
-    from kojin_card.verification import pdf_additions  # noqa: F401 - quiet() mutes the loggers that exist
 
     with quiet():
         return _judge(task, data)
@@ -134,7 +134,8 @@ class Document:
         stamps: document time-stamps, likewise.
         hidden: there is a signature dictionary that no field of the form holds.
         unused: what the file offers as proof and nothing rests on.
-        additions: judges what came after a signature.
+        additions: gives who judges what came after a signature, the same each time. What that needs of pyhanko takes
+            longer to load than a document takes to be judged, and most have one signature and nothing after it.
     """
 
     data: bytes = field(repr=False)
@@ -142,12 +143,11 @@ class Document:
     stamps: tuple[Found, ...]
     hidden: bool
     unused: dict[str, str]
-    additions: Additions = field(repr=False)
+    additions: Callable[[], Additions] = field(repr=False)
 
 
 def _read(data: bytes) -> Document | Check:
     from kojin_card.pdf_reader import open_pdf
-    from kojin_card.verification.pdf_additions import Additions
 
     try:
         reader = open_pdf(data)
@@ -163,7 +163,14 @@ def _read(data: bytes) -> Document | Check:
         return Check.failed(_REASONS.get(bad.code, "format.malformed"), what=bad.message)
     except Exception as bad:  # a hostile PDF makes a PDF library raise anything; no kind of it is success
         return Check.failed("format.malformed", what=type(bad).__name__)
-    additions = Additions(data, reader, frozenset(item.name for item in found))
+    names = frozenset(item.name for item in found)
+
+    @cache
+    def additions() -> Additions:
+        from kojin_card.verification.pdf_additions import Additions
+
+        return Additions(data, reader, names)
+
     return Document(data, tuple(item for item in found if not item.stamp), stamps, hidden, unused, additions)
 
 
@@ -225,8 +232,6 @@ def _array(owner: Any, key: str) -> list[Any]:
 def _found(name: str, value: Any, field_object: Any) -> Found:
     from pyhanko.pdf_utils import generic
 
-    from kojin_card.verification.pdf_additions import certifies
-
     contents = value.raw_get("/Contents") if "/Contents" in value else None
     if not isinstance(contents, generic.ByteStringObject | generic.TextStringObject):
         raise PdfError("a signature without /Contents")
@@ -238,9 +243,14 @@ def _found(name: str, value: Any, field_object: Any) -> Found:
             byte_range = (int(plain[0]), int(plain[1]), int(plain[2]), int(plain[3]))
     sub_filter = str(_value(value, "/SubFilter") or "")
     stamp = (str(_value(value, "/Type") or ""), sub_filter) == STAMP
-    return Found(
-        name, sub_filter, stamp, certifies(value), byte_range, contents.original_bytes, form_field=field_object
-    )
+    certifies = "/Reference" in value and _certifies(value)
+    return Found(name, sub_filter, stamp, certifies, byte_range, contents.original_bytes, form_field=field_object)
+
+
+def _certifies(signature: Any) -> bool:
+    from kojin_card.verification.pdf_additions import certifies
+
+    return certifies(signature)
 
 
 # --- one signature ----------------------------------------------------------------------------------------------------
@@ -342,10 +352,12 @@ def _ends_well(document: Document) -> bool:
 
 
 def _added(document: Document, found: Found, *, last: bool) -> Check:
-    from kojin_card.pdf_reader import PdfTooIntricateError
+    from kojin_card.pdf_reader import PdfTooIntricateError, quiet
 
     try:
-        return document.additions.judge(found.form_field, found.name, last=last)
+        additions = document.additions()
+        with quiet():  # again: of the loggers that this has loaded, too
+            return additions.judge(found.form_field, found.name, last=last)
     except PdfTooIntricateError:
         raise
     except Exception as bad:  # see _read: what cannot be analysed was not shown to be harmless

@@ -310,7 +310,7 @@ class _Signing:
             if any(check.id is CheckId.CHAIN and check.state is CheckState.PASSED for check in about):
                 trusted_from = certificate.not_before
         if claimed is not None:
-            evidence["claimed_signing_time"] = claimed.strftime("%Y-%m-%dT%H:%M:%S%z")
+            evidence["claimed_signing_time"] = claimed.strftime("%Y-%m-%dT%H:%M:%SZ")
             contradiction = self.task.moment.contradicted(claimed, trusted_from)
             if contradiction is not None:
                 checks.append(contradiction)

@@ -11,7 +11,7 @@ import binascii
 import contextlib
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, unquote_plus
 
@@ -381,9 +381,11 @@ def _named_certificate(node: Any) -> tuple[str, bytes]:
 
 
 def _time(node: Any) -> datetime | None:
+    """SigningTime in UTC; None when it names no zone, which XML Schema allows."""
     claimed = None
-    with contextlib.suppress(ValueError):
-        claimed = datetime.fromisoformat(_leaf(node).strip(_BLANK))
+    with contextlib.suppress(ValueError, OverflowError):
+        said = datetime.fromisoformat(_leaf(node).strip(_BLANK))
+        claimed = said if said.utcoffset() is None else said.astimezone(UTC)
     if claimed is None:
         raise XmlError("a signing time that is none")
     return claimed if claimed.utcoffset() is not None else None

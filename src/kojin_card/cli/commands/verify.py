@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -70,16 +71,28 @@ def _judge_each(
 def _hint_cms(data: bytes, verdict: Verdict) -> str | None:
     if "coverage.two_contents" in verdict.reasons:
         return "two_contents"
-    return "is_pdf" if _is_pdf(data) else None
+    return _kind(data)
 
 
 def _hint_pdf(data: bytes, verdict: Verdict) -> str | None:
-    return None if verdict.indication is Indication.TOTAL_PASSED or _is_pdf(data) else "not_pdf"
+    kind = _kind(data)
+    return None if verdict.indication is Indication.TOTAL_PASSED or kind == "is_pdf" else kind or "not_pdf"
 
 
-def _is_pdf(data: bytes) -> bool:
-    """Whether it looks like one; a CMS signature (a DER SEQUENCE) may hold one."""
-    return not data.startswith(b"\x30") and b"%PDF-" in data[:1024]
+def _hint_xml(data: bytes, verdict: Verdict) -> str | None:
+    if "coverage.content_missing" in verdict.reasons:
+        return "attach"
+    kind = _kind(data)
+    return None if verdict.indication is Indication.TOTAL_PASSED or kind == "is_xml" else kind or "not_xml"
+
+
+def _kind(data: bytes) -> str | None:
+    """What it looks like; a CMS signature (a DER SEQUENCE) may hold a document of another kind."""
+    if data.startswith(b"\x30"):
+        return None
+    if b"%PDF-" in data[:1024]:
+        return "is_pdf"
+    return "is_xml" if data.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"<" else None
 
 
 @command(
@@ -170,7 +183,3 @@ def verify_xml(session: Session, files: tuple[str, ...], attach: tuple[str, ...]
         return verifier.verify_xml(data, attachments, **judging.times())
 
     return _judge_each(session, judging, files, judge, _hint_xml, attachments=attachments)
-
-
-def _hint_xml(_: bytes, verdict: Verdict) -> str | None:
-    return "attach" if "coverage.content_missing" in verdict.reasons else None
