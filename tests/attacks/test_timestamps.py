@@ -318,6 +318,7 @@ def sha1_issued() -> bytes:
     return tlv(0x30, changed, weak, tlv(0x03, b"\x00" + value))
 
 
+@pytest.mark.attack("A-28")
 @pytest.mark.parametrize("abuse", A28, ids=str)
 def test_an_abused_token_proves_nothing_and_says_why(abuse: Abuse) -> None:
     verdict = abuse.judge()

@@ -475,6 +475,7 @@ def _unnamed() -> Xml:
     return Xml(objects=f"<Object>{held}</QualifyingProperties></Object>", references=(Reference(), reference), id="S")
 
 
+@pytest.mark.attack("A-35")
 @pytest.mark.parametrize("attack", ATTACKS, ids=[attack.name for attack in ATTACKS])
 def test_no_attack_passes(attack: Attack) -> None:
     verdict = judge(attack.make(), attachments=dict(attack.attachments), signed_only=attack.signed_only)
