@@ -223,9 +223,9 @@ def deep_pdf(opening: bytes, closing: bytes, levels: int) -> bytes:
 
 
 def many_signatures(count: int) -> bytes:
-    """A PDF with that many signature fields, all of one value."""
+    """A PDF with that many signature fields, each with a signature of its own."""
     fields = " ".join(f"{number} 0 R" for number in range(7, 7 + count))
-    one = "<< /FT /Sig /T (S{}) /V 6 0 R >>"
+    one = "<< /FT /Sig /T (S{}) /V << /Type /Sig /Contents <00> >> >>"
     return Pdf(fields=f"[5 0 R {fields}]", extra=tuple(one.format(number) for number in range(count))).build()
 
 

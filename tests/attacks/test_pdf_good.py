@@ -274,7 +274,7 @@ def test_a_stream_beside_a_table_leads_nowhere_else() -> None:
     judge(ours(hybrid(leads=b"/Prev * "))).require()
     with pytest.raises(InputError):
         ours(hybrid(leads=b"/Prev 9 "))
-    assert judge(by_pyhanko(hybrid(leads=b"/Prev 9 "))).check("format").evidence == {
+    assert judge(by_pyhanko(hybrid(leads=b"/Prev 9 "))).check(CheckId.FORMAT).evidence == {
         "what": "a table and a stream beside it that lead to different ones"
     }
 
@@ -282,7 +282,7 @@ def test_a_stream_beside_a_table_leads_nowhere_else() -> None:
 def test_a_trailer_that_says_two_things_is_refused() -> None:
     with pytest.raises(InputError):
         ours(hybrid(twice=b"/Root 2 0 R "))
-    assert judge(Pdf().build().replace(b"/Root 1 0 R", b"/Root 1 0 R /Root 1 0 R")).check("format").evidence == {
+    assert judge(Pdf().build().replace(b"/Root 1 0 R", b"/Root 1 0 R /Root 1 0 R")).check(CheckId.FORMAT).evidence == {
         "what": "PdfStrictReadError"
     }
 
