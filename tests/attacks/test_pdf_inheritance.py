@@ -88,6 +88,10 @@ ATTACKS: dict[str, tuple[Callable[[], bytes], Callable[[bytes], bytes]]] = {
     "its parent's size is": (lambda: made(
         b"/Parent 7 0 R", ANNOTATION, b"<< /CropBox %d 0 R >>" % STAMP), stamp_that_cuts),
     "a field's parent is": (lambda: made(b"/Parent 2 0 R", FIELD, b"<< >>", form=FORM), stamp_that_cuts),
+    "... in a catalogue that calls it a field": (lambda: made(
+        b"/Parent 7 0 R", ANNOTATION, b"<< >>", form=b"/Fields [7 0 R] ", extensions=EXTENSIONS), extensions_that_cut),
+    "... and is a field as well": (lambda: made(b"/Parent 7 0 R", ANNOTATION, b"<< /FT /Tx /T (x) >>",
+        form=b"/AcroForm << /Fields [7 0 R] >> ", extensions=EXTENSIONS), extensions_that_cut),
     "a page's parent may be renewed": (lambda: made(
         b"/Parent 7 0 R", ANNOTATION, b"<< >>", extensions=EXTENSIONS), extensions_that_cut),
 }  # fmt: skip

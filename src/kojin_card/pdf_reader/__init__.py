@@ -31,6 +31,7 @@ from kojin_card.pdf_reader.limits import (
     PdfError,
     PdfTooIntricateError,
 )
+from kojin_card.pdf_reader.references import Key
 from kojin_card.pdf_reader.tables import Builder, last_pointer, measure
 
 if TYPE_CHECKING:
@@ -240,7 +241,8 @@ class _CountingResolver(HistoricalResolver):
         super().__init__(reader, revision)
         self._decode_context = reader.decode_context  # one budget for the whole document, not one for each revision
         self._owner = reader
-        self._sizes: dict[tuple[int, int], int] = {}
+        self._sizes: dict[Key, int] = {}
+        self._graph: tuple[dict[Key, list[Key]], dict[Key, list[Key]]] | None = None
         self._on_the_way: frozenset[tuple[int, int]] | None = None
 
     def get_object(self, ref: Any, as_metadata_stream: bool = False) -> Any:
@@ -268,7 +270,7 @@ class _CountingResolver(HistoricalResolver):
 
     def _ancestors_of_what_changed(self) -> frozenset[tuple[int, int]]:
         """The objects from which one is reached that a later revision writes, those themselves included."""
-        parents = self._reached()
+        parents, _ = self._reached()
         changed = self._changed_later()
         odd = {number for number, generation in changed if generation}
         if odd and any(number in odd and (number, generation) not in changed for number, generation in parents):
@@ -281,18 +283,22 @@ class _CountingResolver(HistoricalResolver):
                     rest.append(parent)
         return frozenset(found)
 
-    def _reached(self) -> dict[tuple[int, int], list[tuple[int, int]]]:
-        """The objects that are reached from the trailer without /Parent -> those that refer to them."""
-        parents: dict[tuple[int, int], list[tuple[int, int]]] = {}
-        todo = [((0, 0), _references(self.trailer_view))]
-        while todo:
-            key, children = todo.pop()
-            for child in children:
-                if child not in parents:
-                    parents[child] = []
-                    todo.append((child, self._references_of(child)[0]))
-                parents[child].append(key)
-        return parents
+    def _reached(self) -> tuple[dict[Key, list[Key]], dict[Key, list[Key]]]:
+        """The objects reached from the trailer, though not by /Parent -> those that refer to them; -> their /Parent."""
+        if self._graph is None:
+            referrers: dict[Key, list[Key]] = {}
+            above: dict[Key, list[Key]] = {}
+            todo = [((0, 0), _references(self.trailer_view))]
+            while todo:
+                key, children = todo.pop()
+                for child in children:
+                    if child not in referrers:
+                        referrers[child] = []
+                        leads, above[child] = self._references_of(child)
+                        todo.append((child, leads))
+                    referrers[child].append(key)
+            self._graph = referrers, above
+        return self._graph
 
     def _changed_later(self) -> set[tuple[int, int]]:
         tables = self._owner.xrefs
@@ -310,26 +316,27 @@ class _CountingResolver(HistoricalResolver):
             PdfError: there is one.
         """
         changed = {number for number, _ in self._changed_later()}
-        reached = self._reached()
-        todo = [key for key in reached if key != (0, 0)]
-        seen, suspects = set(reached), set()
+        _, above = self._reached()
+        todo = [parent for parents in above.values() for parent in parents]
+        suspects = {parent for parent in todo if parent[0] in changed}
+        seen = set(above)
         while todo:
             key = todo.pop()
-            leads, parents = self._references_of(key)
-            for child in parents if key in reached else (*parents, *leads):
-                if child[0] in changed:
-                    suspects.add(child)
-                if child not in seen:
-                    seen.add(child)
-                    if self._place_of(child) is not None:
-                        todo.append(child)
+            if key in seen or self._place_of(key) is None:
+                continue
+            seen.add(key)
+            leads, parents = self._references_of(key)  # of what is reached by /Parent alone
+            todo += (*leads, *parents)
+            suspects.update(child for child in (*leads, *parents) if child[0] in changed)
         if suspects and not suspects <= self._tree():
             raise PdfError("an object that something inherits from, and that comes or changes later")
 
     def _tree(self) -> set[tuple[int, int]]:
         """The objects of the page tree and of the tree of fields."""
         root = self.root
-        form = root["/AcroForm"] if "/AcroForm" in root else root  # noqa: SIM401 - dict.get() would not follow references
+        form = generic.DictionaryObject()
+        if "/AcroForm" in root:
+            form = root["/AcroForm"]
         todo = [holder.raw_get(key) for holder, key in ((root, "/Pages"), (form, "/Fields")) if key in holder]
         found: set[tuple[int, int]] = set()
         while todo:
