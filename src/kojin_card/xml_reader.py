@@ -7,7 +7,7 @@ inherit when its parents are left out (the ``xml:`` attributes).
 
 from __future__ import annotations
 
-import contextlib
+import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from lxml import etree
 from kojin_card.errors import DecodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 MAX_XML_BYTES = 16 * 1024 * 1024
 MAX_DEPTH = 200
@@ -248,13 +248,17 @@ def canonical(tree: Any, node: Any, way: Canonical, prefixes: tuple[str, ...] = 
 
     Raises:
         XmlError: libxml2 cannot write it (a relative namespace name).
-        XmlUnsupportedError: an inherited ``xml:base``, which Canonical XML 1.1 §2.4 would have us compute.
+        XmlUnsupportedError: an inherited ``xml:base``, which Canonical XML 1.1 §2.4 would have us compute; the default
+            namespace among ``prefixes`` where there is one, which lxml passes over in silence.
     """
     options: dict[str, Any] = {"method": "c14n", "exclusive": way.exclusive, "with_comments": False}
     if way.exclusive and prefixes:
         options["inclusive_ns_prefixes"] = list(prefixes)
     try:
-        return bytes(etree.tostring(tree if node is None else alone(node, inherits(node, way)), **options))
+        written = tree if node is None else alone(node, inherits(node, way))
+        if "#default" in prefixes and any(not prefix for _, (prefix, _) in etree.iterwalk(written, ("start-ns",))):
+            raise XmlUnsupportedError("a default namespace that is signed by name")
+        return bytes(etree.tostring(written, **options))
     except (etree.LxmlError, ValueError):
         pass
     raise XmlError("it has no canonical form")
@@ -292,32 +296,47 @@ def inherits(node: Any, way: Canonical) -> dict[str, str]:
     return found
 
 
-@contextlib.contextmanager
-def without(node: Any) -> Iterator[None]:
-    """The document as if ``node`` (not the root) were not in it; the text after it stays.
+def without(tree: Any, node: Any, target: Any = None) -> tuple[Any, Any]:
+    """A copy of the document in which ``node`` (not the root) is not; the text after it stays.
+
+    A copy, because lxml renames the prefixes in what is taken out and put back, to those of the same namespaces there.
+
+    Args:
+        target: an element around ``node``, or itself.
+
+    Returns:
+        the copy, and what ``target`` is in it; the latter None without one.
 
     Raises:
         XmlError: it is the root.
     """
-    parent = node.getparent()
-    if parent is None:
+    if node.getparent() is None:
         raise XmlError("an enveloped signature that has nothing around it")
-    place, tail, before = parent.index(node), node.tail, node.getprevious()
-    text = parent.text if before is None else before.tail
-    joined = (text or "") + (tail or "") or None
-    node.tail = None
-    parent.remove(node)
-    _text_before(parent, before, joined)
-    try:
-        yield
-    finally:
-        parent.insert(place, node)
-        _text_before(parent, before, text)
-        node.tail = tail
-
-
-def _text_before(parent: Any, before: Any, text: str | None) -> None:
+    place = place_of(node)
+    copied = copy.deepcopy(tree)
+    gone = at_place(copied.getroot(), place)
+    meant = None if target is None else at_place(copied.getroot(), place_of(target))
+    parent, before, tail = gone.getparent(), gone.getprevious(), gone.tail or ""
+    gone.tail = None
+    parent.remove(gone)
     if before is None:
-        parent.text = text
+        parent.text = (parent.text or "") + tail or None
     else:
-        before.tail = text
+        before.tail = (before.tail or "") + tail or None
+    return copied, meant
+
+
+def place_of(node: Any) -> tuple[int, ...]:
+    """Where a node stands: the places of children, comments counted, from the root down."""
+    steps = []
+    while (parent := node.getparent()) is not None:
+        steps.append(parent.index(node))
+        node = parent
+    return tuple(reversed(steps))
+
+
+def at_place(root: Any, place: tuple[int, ...]) -> Any:
+    """The node at a place of :func:`place_of`."""
+    for step in place:
+        root = root[step]
+    return root

@@ -316,7 +316,7 @@ def test_what_is_not_plain_is_left_to_the_library(text: bytes) -> None:
 
 def test_a_plain_object_stands_between_its_own_words() -> None:
     good = b"7 0 obj\n<< /A 4 0 R >>\nendobj\n"
-    assert references.of_object(good, 0, (7, 0)) == ([(4, 0)], 4, len(good) - 1)
+    assert references.of_object(good, 0, (7, 0)) == ([(4, 0)], 4, len(good) - 1, [])
     assert references.of_object(good, 0, (8, 0)) is None
     assert references.of_object(good, 0, (7, 1)) is None
     for odd in (b"stream", b"endobject", b"5 0 obj", b"% endobj"):

@@ -86,7 +86,9 @@ def linearized() -> bytes:
     return head + bodies[5] + early + b"".join(bodies[number] for number in (6, 7, 8, 1, 2)) + late
 
 
-def hybrid(*, contradiction: bytes = b"", spare: bytes = b"<< /S /Document >>") -> bytes:
+def hybrid(
+    *, contradiction: bytes = b"", spare: bytes = b"<< /S /Document >>", leads: bytes = b"", twice: bytes = b""
+) -> bytes:
     """As Word exports: a table, then an empty one with a stream beside it that knows the packed objects."""
     out = b"%PDF-1.7\n"
     offsets = {}
@@ -112,12 +114,16 @@ def hybrid(*, contradiction: bytes = b"", spare: bytes = b"<< /S /Document >>") 
     entries += [(1, offsets[7], 0), (1, beside, 0)]
     rows = b"".join(bytes((kind,)) + place.to_bytes(4, "big") + bytes((last,)) for kind, place, last in entries)
     rows = contradiction or rows
-    out += b"8 0 obj\n<< /Type /XRef /W [1 4 1] /Size 9 /Root 1 0 R /Length %d >>\nstream\n%s\nendstream\nendobj\n" % (
-        len(rows),
-        rows,
+    out += (
+        b"8 0 obj\n<< /Type /XRef /W [1 4 1] /Size 9 /Root 1 0 R %s/Length %d >>\nstream\n%s\nendstream\nendobj\n"
+        % (
+            leads.replace(b"*", b"%d" % table),
+            len(rows),
+            rows,
+        )
     )
     last = len(out)
-    out += b"xref\n0 0\ntrailer\n<< /Size 9 /Root 1 0 R /Prev %d /XRefStm %d >>\n" % (table, beside)
+    out += b"xref\n0 0\ntrailer\n<< /Size 9 /Root 1 0 R %s/Prev %d /XRefStm %d >>\n" % (twice, table, beside)
     return out + b"startxref\n%d\n%%%%EOF\n" % last
 
 
@@ -261,6 +267,24 @@ def test_hybrid_tables_that_contradict_each_other_are_not_signed_and_not_accepte
     with pytest.raises(InputError):
         ours(contradictory())
     assert judge(by_pyhanko(contradictory())).reasons == ("format.malformed",)
+
+
+def test_a_stream_beside_a_table_leads_nowhere_else() -> None:
+    """pdf.js would follow its /Prev too, and find objects that nobody else sees."""
+    judge(ours(hybrid(leads=b"/Prev * "))).require()
+    with pytest.raises(InputError):
+        ours(hybrid(leads=b"/Prev 9 "))
+    assert judge(by_pyhanko(hybrid(leads=b"/Prev 9 "))).check(CheckId.FORMAT).evidence == {
+        "what": "a table and a stream beside it that lead to different ones"
+    }
+
+
+def test_a_trailer_that_says_two_things_is_refused() -> None:
+    with pytest.raises(InputError):
+        ours(hybrid(twice=b"/Root 2 0 R "))
+    assert judge(Pdf().build().replace(b"/Root 1 0 R", b"/Root 1 0 R /Root 1 0 R")).check(CheckId.FORMAT).evidence == {
+        "what": "PdfStrictReadError"
+    }
 
 
 def test_a_signature_hidden_in_what_only_a_new_reader_sees() -> None:

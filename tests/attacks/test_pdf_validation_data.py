@@ -38,6 +38,7 @@ from attacks.test_pdf import signed as sign
 from kojin_card.pki.revocation import RevocationAnswer, RevocationStatus
 from kojin_card.pki.tsa import TsaStore
 from kojin_card.verdict import CheckId, Indication, SubIndication, TimeBasis
+from kojin_card.verification import timestamps
 
 NO_CHANGES = fields.MDPPerm.NO_CHANGES
 ONLY_DATA = {"covers": "its revision", "later": "validation data only"}
@@ -112,6 +113,21 @@ def test_a_time_stamp_that_counts_proves_that_the_signature_is_older() -> None:
     assert [part.time_basis for part in both.parts] == [TimeBasis.TIMESTAMP] * 2
     between = replace(judge_it, tsa=store).verify_pdf(second(stamped(once(), by=authority())))
     assert [part.time_basis for part in between.parts] == [TimeBasis.TIMESTAMP, TimeBasis.NOW]
+
+
+def test_a_time_stamp_over_two_signatures_is_judged_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is over nearly the whole file: sixteen over sixteen signatures would read it 256 times."""
+    seen: list[bytes] = []
+    judge_one = timestamps.judge
+
+    def counting(task: Any, token: bytes, stamped: bytes) -> Any:
+        seen.append(token)
+        return judge_one(task, token, stamped)
+
+    monkeypatch.setattr(timestamps, "judge", counting)
+    verdict = judge(stamped(stamped(second(once())), "Stamp2")).require()
+    assert [len(part.timestamps) for part in verdict.parts] == [2, 2]
+    assert len(seen) == len(set(seen)) == 2
 
 
 def test_validation_data_after_two_signatures_do_no_harm() -> None:

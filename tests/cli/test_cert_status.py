@@ -71,3 +71,10 @@ def test_every_word_for_certificates_stands_for_one_that_there_is() -> None:
         assert known in messages.load("verdicts"), key
         assert set(entry) == set(messages.LANGUAGES)
         assert kind == "sub_indication" or (entry["ja"].endswith("。") and entry["en"].endswith("."))
+
+
+def test_what_cannot_judge_is_refused_before_the_card_is_asked(cli: Cli) -> None:
+    """No password is asked for, and no reader looked for, when the file of responders is not there."""
+    run = cli("cert", "status", "sign", "--ocsp", "none.toml")
+    assert run.exit == 10
+    assert "none.toml" in run.err

@@ -102,6 +102,30 @@ def test_a_report_replaces_nothing_unless_it_is_told_to(
     assert not list(signed.glob(".*.part"))
 
 
+@pytest.mark.parametrize(
+    ("line", "file"),
+    [
+        ("verify pdf s.pdf t.pdf --report t.pdf", "t.pdf"),
+        ("verify pdf s.pdf --report link.pdf", "s.pdf"),
+        ("verify cms s.p7s --content contract.pdf --report contract.pdf", "contract.pdf"),
+        ("verify raw s.sig --content contract.pdf --certificate c.pem --report c.pem", "c.pem"),
+        ("verify xml s.pdf --attach a=c.pem --report c.pem", "c.pem"),
+        ("verify pdf s.pdf --tsa c.pem --report c.pem", "c.pem"),
+        ("cert status --serials c.pem -o c.pem", "c.pem"),
+        ("sign raw contract.pdf -o contract.pdf", "contract.pdf"),
+        ("sign xml contract.pdf --form egov --attach a=c.pem -o c.pem", "c.pem"),
+        ("sign pdf contract.pdf --name-file c.pem -o c.pem", "c.pem"),
+    ],
+)
+def test_nothing_is_written_over_what_it_is_about(cli: Cli, signed: Path, line: str, file: str) -> None:
+    """Not even with --force: a case file without its document is worth nothing."""
+    (signed / "link.pdf").symlink_to("s.pdf")
+    before = (signed / file).read_bytes()
+    run = cli(*line.split(), "--force", *(() if line.startswith("sign") else ("--trust", "simulator")))
+    assert run.exit == 2
+    assert (signed / file).read_bytes() == before
+
+
 def test_the_plan_of_a_status_names_the_report(cli: Cli, card: Card) -> None:
     run = cli("--simulator", card(), "cert", "status", "auth", "--report", "r.html", "--explain")
     assert run.exit == 0

@@ -34,6 +34,7 @@ from kojin_card.simulator import SoftCard, make_card
 from kojin_card.verdict import Indication, Verdict
 from signers import make_signer, run
 
+C14N = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
 DOCUMENT = """<?xml version="1.0" encoding="UTF-8"?>
 <?xml-stylesheet href="x.xsl"?><!-- a comment -->
 <申請 xml:lang="ja" xmlns="urn:example:shinsei" xmlns:a="urn:example:a" xmlns:unused="urn:example:unused">
@@ -195,6 +196,23 @@ def test_what_xmlsec_signs_passes(tmp_path: Path, way: str) -> None:
     verdict = judge(said.stdout.encode())
     assert verdict.indication is Indication.TOTAL_PASSED, verdict.checks
     assert judge(said.stdout.replace("1000", "9000").encode()).reasons == ("digest.mismatch",)
+
+
+@pytest.mark.foreign("xmlsec1")
+def test_prefixes_stay_as_they_were_signed(tmp_path: Path) -> None:
+    """lxml renames prefixes in what is taken out of a tree and put back, when its parents know the namespace too."""
+    document = (
+        TEMPLATE.format(way=C14N)
+        .replace("<申請 ", '<申請 xmlns:ds="http://www.w3.org/2000/09/xmldsig#" xmlns:b="urn:example:b" ')
+        .replace("<SignedInfo>", '<SignedInfo xmlns:c="urn:example:b">')
+    )
+    (tmp_path / "key.pem").write_bytes(pems()[0])
+    (tmp_path / "leaf.pem").write_bytes(pems()[1])
+    (tmp_path / "template.xml").write_text(document, encoding="utf-8")
+    said = run("xmlsec1", "--sign", "--privkey-pem", "key.pem,leaf.pem", "template.xml", cwd=tmp_path)
+    assert said.returncode == 0, said.stderr
+    verdict = judge(said.stdout.encode())
+    assert verdict.indication is Indication.TOTAL_PASSED, verdict.checks
 
 
 @pytest.mark.parametrize("way", [way for way in CanonicalizationMethod if "Comments" not in way.value])

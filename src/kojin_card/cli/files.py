@@ -119,6 +119,20 @@ def refuse_existing(path: Path, *, force: bool) -> None:
         raise OutputFailed(why(bad), operation=operation, file=path.name) from bad
 
 
+def refuse_same(output: str | None, *inputs: str | Path | None, operation: str) -> None:
+    """Refuse to write the result over what it is made of, whatever ``--force`` says; ``-`` and None are no files.
+
+    Raises:
+        UsageError: ``output`` is one of the ``inputs``, by whatever name.
+    """
+    for name in inputs:
+        if output in (None, "-") or name is None or str(name) == "-":
+            continue
+        with contextlib.suppress(OSError, ValueError):  # one that is not there is not the other
+            if Path(name).samefile(output):
+                raise UsageError("IN and OUT are the same file", operation=operation)
+
+
 def write_output(path: Path, data: bytes, *, force: bool, private: bool = False) -> None:
     """Write ``data`` at once or not at all.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kojin_card.cli.files import refuse_existing
+from kojin_card.cli.files import refuse_existing, refuse_same
 from kojin_card.cli.framework import option
 from kojin_card.errors import UsageError
 
@@ -146,6 +146,15 @@ class Judging:
         if chosen.report is not None:
             refuse_existing(Path(chosen.report), force=chosen.force)
         return chosen
+
+    def spare(self, *inputs: str | Path | None) -> None:
+        """Refuse a report over what is judged, or over what it is judged by.
+
+        Raises:
+            UsageError: the report is one of these files.
+        """
+        given = (*inputs, self.ocsp, *self.tsa, *self.timestamp)
+        refuse_same(self.report, *given, operation="write a report")
 
     def times(self) -> dict[str, Any]:
         """What the verifier's methods take besides the thing to be judged."""

@@ -18,7 +18,7 @@ import click
 from kojin_card import messages
 from kojin_card.cli.console import JSON_SCHEMAS, json_safe
 from kojin_card.cli.exits import Exit, exit_of_indication, worst
-from kojin_card.cli.files import check_input, output_stream, standard_input, why
+from kojin_card.cli.files import check_input, output_stream, refuse_same, standard_input, why
 from kojin_card.cli.framework import option
 from kojin_card.cli.judging import Judging, Moment
 from kojin_card.cli.render import Block, Fields, Heading, Line, escape
@@ -110,6 +110,7 @@ class AskedSerials:
 def _many(session: Session, judging: Judging, file: Path, output: str, *, force: bool) -> int:
     from kojin_card.verification.serials import judge_rows, read_rows
 
+    refuse_same(output, file, judging.ocsp, operation=_OPERATION)
     session.check_output(output, force=force)
     verifier = judging.verifier(session)
     counts: Counter[str] = Counter()

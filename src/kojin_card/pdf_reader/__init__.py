@@ -31,6 +31,7 @@ from kojin_card.pdf_reader.limits import (
     PdfError,
     PdfTooIntricateError,
 )
+from kojin_card.pdf_reader.references import Key
 from kojin_card.pdf_reader.tables import Builder, last_pointer, measure
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class BoundedReader(PdfFileReader):
         stream = _Counted(data, self._counter)
         self._directories: dict[int, tuple[dict[int, tuple[int, int]], _Counted]] = {}
         self._ends: dict[int, int] = {}
-        self._plain: dict[Any, list[tuple[int, int]] | None] = {}
+        self._plain: dict[Any, references.Plain | None] = {}
         self._steps_left = max(MAX_STEPS, len(self._data) // 4)
         self._paths_left = MAX_PATHS
         try:
@@ -160,25 +161,24 @@ class BoundedReader(PdfFileReader):
             raise PdfError("an object stream that has an object twice")
         return directory, _Counted(data, self._counter)
 
-    def references_at(self, key: tuple[int, int], where: Any) -> list[tuple[int, int]] | None:
-        """Where the object at that place leads; None when it is not plain. Read once, counted as work.
+    def references_at(self, key: tuple[int, int], where: Any) -> references.Plain | None:
+        """What the object at that place refers to; None when it is not plain. Read once, counted as work.
 
         Args:
             where: an offset in the file, or a place in an object stream; of anything else there is nothing to read.
         """
         place = (key, where)
         if place not in self._plain:
-            read = self._read_references(key, where)
-            self._plain[place] = None if read is None else read[0]
+            read = self._plain[place] = self._read_references(key, where)
             if read is not None:
-                self.spend(read[1])
+                self.spend(read.tokens)
                 if isinstance(where, int):
-                    self._ends[where] = read[2]
+                    self._ends[where] = read.end
         found = self._plain[place]
-        self.spend(0 if found is None else len(found))
+        self.spend(0 if found is None else len(found.leads) + len(found.parents))
         return found
 
-    def _read_references(self, key: tuple[int, int], where: Any) -> tuple[list[tuple[int, int]], int, int] | None:
+    def _read_references(self, key: tuple[int, int], where: Any) -> references.Plain | None:
         if isinstance(where, int):
             return references.of_object(self._data, where, key)
         if isinstance(where, ObjStreamRef) and not key[1]:
@@ -241,7 +241,8 @@ class _CountingResolver(HistoricalResolver):
         super().__init__(reader, revision)
         self._decode_context = reader.decode_context  # one budget for the whole document, not one for each revision
         self._owner = reader
-        self._sizes: dict[tuple[int, int], int] = {}
+        self._sizes: dict[Key, int] = {}
+        self._graph: tuple[dict[Key, list[Key]], dict[Key, list[Key]]] | None = None
         self._on_the_way: frozenset[tuple[int, int]] | None = None
 
     def get_object(self, ref: Any, as_metadata_stream: bool = False) -> Any:
@@ -269,18 +270,8 @@ class _CountingResolver(HistoricalResolver):
 
     def _ancestors_of_what_changed(self) -> frozenset[tuple[int, int]]:
         """The objects from which one is reached that a later revision writes, those themselves included."""
-        parents: dict[tuple[int, int], list[tuple[int, int]]] = {}
-        todo = [((0, 0), _references(self.trailer_view))]
-        while todo:
-            key, children = todo.pop()
-            for child in children:
-                if child not in parents:
-                    parents[child] = []
-                    todo.append((child, self._references_of(child)))
-                parents[child].append(key)
-        tables = self._owner.xrefs
-        later = range(self.revision + 1, tables.total_revisions)
-        changed = {(r.idnum, r.generation) for n in later for r in tables.explicit_refs_in_revision(n)}
+        parents, _ = self._reached()
+        changed = self._changed_later()
         odd = {number for number, generation in changed if generation}
         if odd and any(number in odd and (number, generation) not in changed for number, generation in parents):
             raise PdfError("an object that comes later and is referred to before, with another generation")
@@ -292,15 +283,104 @@ class _CountingResolver(HistoricalResolver):
                     rest.append(parent)
         return frozenset(found)
 
-    def _references_of(self, key: tuple[int, int]) -> list[tuple[int, int]]:
-        """Where an object leads; built only when its bytes are not plain."""
-        reference = generic.Reference(*key, pdf=self)
-        read = self._owner.references_at(key, self._owner.xrefs.get_historical_ref(reference, self.revision))
-        return _references(self.get_object(reference)) if read is None else read
+    def _reached(self) -> tuple[dict[Key, list[Key]], dict[Key, list[Key]]]:
+        """The objects reached from the trailer, though not by /Parent -> those that refer to them; -> their /Parent."""
+        if self._graph is None:
+            referrers: dict[Key, list[Key]] = {}
+            above: dict[Key, list[Key]] = {}
+            todo = [((0, 0), _references(self.trailer_view))]
+            while todo:
+                key, children = todo.pop()
+                for child in children:
+                    if child not in referrers:
+                        referrers[child] = []
+                        leads, above[child] = self._references_of(child)
+                        todo.append((child, leads))
+                    referrers[child].append(key)
+            self._graph = referrers, above
+        return self._graph
+
+    def _changed_later(self) -> set[tuple[int, int]]:
+        tables = self._owner.xrefs
+        later = range(self.revision + 1, tables.total_revisions)
+        return {(r.idnum, r.generation) for n in later for r in tables.explicit_refs_in_revision(n)}
+
+    def require_known_parents(self) -> None:
+        """Refuse a revision with a /Parent that later revisions write, unless it is a field or in the page tree.
+
+        Pages and fields inherit from there (ISO 32000-1 tables 30, 220), and pyhanko does not follow it: so a page
+        could get another size from an object that came as part of something harmless. Of fields and of the page tree
+        the rules say what may change; of what only a /Parent leads to nothing may.
+
+        Raises:
+            PdfError: there is one.
+        """
+        changed = {number for number, _ in self._changed_later()}
+        _, above = self._reached()
+        todo = [parent for parents in above.values() for parent in parents]
+        suspects = {parent for parent in todo if parent[0] in changed}
+        seen = set(above)
+        while todo:
+            key = todo.pop()
+            if key in seen or self._place_of(key) is None:
+                continue
+            seen.add(key)
+            leads, parents = self._references_of(key)  # of what is reached by /Parent alone
+            todo += (*leads, *parents)
+            suspects.update(child for child in (*leads, *parents) if child[0] in changed)
+        if suspects and not suspects <= self._tree():
+            raise PdfError("an object that something inherits from, and that comes or changes later")
+
+    def _tree(self) -> set[tuple[int, int]]:
+        """The objects of the page tree and of the tree of fields."""
+        root = self.root
+        form = generic.DictionaryObject()
+        if "/AcroForm" in root:
+            form = root["/AcroForm"]
+        todo = [holder.raw_get(key) for holder, key in ((root, "/Pages"), (form, "/Fields")) if key in holder]
+        found: set[tuple[int, int]] = set()
+        while todo:
+            item = todo.pop()
+            if isinstance(item, generic.IndirectObject):
+                if (item.idnum, item.generation) in found:
+                    continue
+                found.add((item.idnum, item.generation))
+                item = item.get_object()
+            if isinstance(item, generic.ArrayObject):
+                todo += (item.raw_get(place) for place in range(len(item)))
+            elif isinstance(item, generic.DictionaryObject) and "/Kids" in item:
+                todo.append(item.raw_get("/Kids"))
+        return found
+
+    def _references_of(self, key: tuple[int, int]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """Where an object leads, and what its /Parent is; built only when its bytes are not plain."""
+        read = self._owner.references_at(key, self._place_of(key))
+        if read is not None:
+            return read.leads, read.parents
+        value = self.get_object(generic.Reference(*key, pdf=self))
+        return _references(value), _references_in_parents(value)
+
+    def _place_of(self, key: tuple[int, int]) -> Any:
+        return self._owner.xrefs.get_historical_ref(generic.Reference(*key, pdf=self), self.revision)
 
 
 def _references(value: Any) -> list[tuple[int, int]]:
     return [(item.idnum, item.generation) for item in _elements(value) if isinstance(item, generic.IndirectObject)]
+
+
+def _references_in_parents(value: Any) -> list[tuple[int, int]]:
+    """All references in and below any /Parent of an object."""
+    found = []
+    todo = [(value, False)]
+    while todo:
+        item, inside = todo.pop()
+        if isinstance(item, dict):
+            todo += ((entry, inside or key == "/Parent") for key, entry in item.items())
+        elif isinstance(item, list):
+            todo += ((entry, inside) for entry in item)
+        elif inside and isinstance(item, generic.IndirectObject):
+            found.append((item.idnum, item.generation))
+    return found
 
 
 def _elements(value: Any) -> Iterator[Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 Key = tuple[int, int]
 
@@ -43,11 +44,27 @@ class _Open:
     kept: list[Key] = field(default_factory=list)
 
 
-def of_object(data: bytes, offset: int, key: Key) -> tuple[list[Key], int, int] | None:
-    """What the indirect object at ``offset`` refers to, the number of its tokens and where it ends.
+class Plain(NamedTuple):
+    """An object, or a value, as read.
 
-    /Parent leads back up and does not count, nor do /P and /Pg in a part of the structure tree: they say to which
-    element and page it belongs (ISO 32000-1 tables 323, 324), not that it uses them.
+    Attributes:
+        leads: what it refers to.
+        tokens: their number.
+        end: where it ends.
+        parents: what /Parent refers to.
+    """
+
+    leads: list[Key]
+    tokens: int
+    end: int
+    parents: list[Key]
+
+
+def of_object(data: bytes, offset: int, key: Key) -> Plain | None:
+    """The indirect object at ``offset``.
+
+    /Parent leads back up and is told apart; nothing is said of /P and /Pg in a part of the structure tree: they say to
+    which element and page it belongs (ISO 32000-1 tables 323, 324), not that it uses them.
 
     Returns:
         None when it is not plain, or not the object ``key``.
@@ -56,13 +73,14 @@ def of_object(data: bytes, offset: int, key: Key) -> tuple[list[Key], int, int] 
     if header is None or (int(header[1]), int(header[2])) != key:
         return None
     read = of_value(data, header.end())
-    end = None if read is None else _TRAILER.match(data, read[2])
-    return None if read is None or end is None else (read[0], read[1], end.end())
+    end = None if read is None else _TRAILER.match(data, read.end)
+    return None if read is None or end is None else read._replace(end=end.end())
 
 
-def of_value(data: bytes, at: int) -> tuple[list[Key], int, int] | None:
-    """What the value at ``at`` refers to, the number of its tokens and where it ends; None when it is not plain."""
+def of_value(data: bytes, at: int) -> Plain | None:
+    """The value at ``at``; None when it is not plain."""
     found: list[Key] = []
+    parents: list[Key] = []
     levels: list[_Open] = []
     count = 0
     while True:
@@ -91,17 +109,17 @@ def of_value(data: bytes, at: int) -> tuple[list[Key], int, int] | None:
                 found += level.kept
             level = levels[-1] if levels else None
         elif number is not None:
-            _note(level, (int(number), int(generation)), found)
+            _note(level, (int(number), int(generation)), found, parents)
         elif level is not None and level.key == b"/Type" and name is not None:
             level.type = name
         if level is None:
-            return found, count, at
+            return Plain(found, count, at, parents)
         level.key = None
 
 
-def _note(level: _Open | None, reference: Key, found: list[Key]) -> None:
+def _note(level: _Open | None, reference: Key, found: list[Key], parents: list[Key]) -> None:
     key = None if level is None else level.key
     if level is not None and key in (b"/P", b"/Pg"):
         level.kept.append(reference)
-    elif key != b"/Parent":
-        found.append(reference)
+    else:
+        (parents if key == b"/Parent" else found).append(reference)

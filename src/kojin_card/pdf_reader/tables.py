@@ -41,6 +41,8 @@ _END = re.compile(rb"[\r\n]startxref[ \t\r\n]+\d{1,10}[ \t]*[\r\n]+%%EOF")
 class _NoObjects(PdfHandler):
     """The handler while no table is known yet: nothing can be looked up, just as for pyhanko's reader itself."""
 
+    strict = True  # pyhanko asks it what to do with a key that a trailer has twice
+
     def __init__(self, size: int) -> None:
         self._context = DecodeContext(LIMITS, input_size=size)
 
@@ -66,16 +68,19 @@ class _Measurer(XRefBuilder):
         home = generic.TrailerReference(self.handler)
         trailer = generic.DictionaryObject.read_from_stream(self.stream, home)
         if "/XRefStm" in trailer:
-            self._count_hybrid(trailer.raw_get("/XRefStm"))
+            self._count_hybrid(trailer.raw_get("/XRefStm"), trailer.get("/Prev"))
         return self._count_revision(trailer)
 
-    def _count_hybrid(self, place: Any) -> None:
-        """The stream beside a table (ISO 32000-1 §7.5.8.4), as Word writes it."""
+    def _count_hybrid(self, place: Any, previous: Any) -> None:
+        """The stream beside a table (ISO 32000-1 §7.5.8.4), as Word writes it: it leads nowhere else than the table
+        does, for some viewers would follow it there."""
         if not isinstance(place, generic.NumberObject) or place < 0:
             raise PdfError("a /XRefStm that is no place")
         here = self.stream.tell()
         self.stream.seek(int(place))
         _, stream = self._read_xref_stream_object()  # type: ignore[no-untyped-call]  # pyhanko's own, inherited
+        if stream.get("/Prev") not in (None, previous):
+            raise PdfError("a table and a stream beside it that lead to different ones")
         _require_sizes(stream, self._left)
         self._count_entries(parse_xref_stream(stream, strict=True))
         self.stream.seek(here)

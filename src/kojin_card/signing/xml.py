@@ -9,7 +9,6 @@ refuses it before there is a signer at all.
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -232,8 +231,8 @@ class _Plan:
         value = etree.SubElement(signature, ds("SignatureValue"))
         self._key_info(signature, identity)
         way = CANONICAL[rules.canonical]
-        with without(signature) if self.target is None else contextlib.nullcontext():
-            octets = canonical(self.tree, self.target, way)
+        signed = without(self.tree, signature) if self.target is None else (self.tree, self.target)
+        octets = canonical(*signed, way)
         uri = "" if self.target is None else f"#{quote(self._target_id(), safe=_PRINTABLE)}"
         reference = _reference(info, uri, digest_uri, hash_name, octets, rules.transforms)
         if rules.reference_id is not None:
@@ -241,9 +240,9 @@ class _Plan:
         for name, content in self.attachments.items():
             _reference(info, quote(name), digest_uri, hash_name, content)
         if rules.properties:
-            signed = self._properties(signature, identity, digest_uri)
-            octets = canonical(self.tree, signed, way)
-            last = _reference(info, f"#{signed.get('Id')}", digest_uri, hash_name, octets, (rules.canonical,))
+            stated = self._properties(signature, identity, digest_uri)
+            octets = canonical(self.tree, stated, way)
+            last = _reference(info, f"#{stated.get('Id')}", digest_uri, hash_name, octets, (rules.canonical,))
             last.set("Type", SIGNED_PROPERTIES)
         made = sign_message(signer, canonical(self.tree, info, way), identity=identity)
         value.text = _base64(as_xml(made))

@@ -23,6 +23,7 @@ from kojin_card.verification.signed_data import SignedData
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime
 
     from kojin_card.verdict import Verdict
     from kojin_card.verification.engine import Task
@@ -96,11 +97,11 @@ def _judge(task: Task, data: bytes) -> Verdict:
         nothing = Check.failed("coverage.hidden") if document.hidden else Check.failed("format.no_signature")
         checks = [nothing, Check.passed(CheckId.FORMAT)] if document.hidden else [nothing]
         return task.verdict("pdf", checks, REQUIRED, evidence=evidence)
-    whole = _whole(document)
+    whole, proofs = _whole(document), _proofs(task, document)
     if len(signatures) == 1:
-        return _judge_one(task, document, signatures[0], "pdf", evidence, whole)
+        return _judge_one(task, document, proofs, signatures[0], "pdf", evidence, whole)
     parts = tuple(
-        _judge_one(task, document, found, f"pdf signature {number}", {}, Check.passed(CheckId.COVERAGE))
+        _judge_one(task, document, proofs, found, f"pdf signature {number}", {}, Check.passed(CheckId.COVERAGE))
         for number, found in enumerate(signatures, 1)
     )
     formed = Check.passed(CheckId.FORMAT, signatures=str(len(parts)))
@@ -257,7 +258,13 @@ def _certifies(signature: Any) -> bool:
 
 
 def _judge_one(
-    task: Task, document: Document, found: Found, subject: str, evidence: dict[str, str], whole: Check
+    task: Task,
+    document: Document,
+    proofs: tuple[_Proof, ...],
+    found: Found,
+    subject: str,
+    evidence: dict[str, str],
+    whole: Check,
 ) -> Verdict:
     evidence = {**evidence, "field": found.name}
     if found.sub_filter not in SUB_FILTERS:
@@ -278,7 +285,7 @@ def _judge_one(
     except DecodeError as bad:
         failed = Check.failed(_REASONS.get(bad.code, "format.malformed"), what=bad.message)
         return task.verdict(subject, [failed], REQUIRED, evidence=evidence)
-    task, stamps = _with_proof(task, document, found)
+    task, stamps = _with_proof(task, proofs, found)
     if stamps:
         used = any(stamp.indication is Indication.TOTAL_PASSED for stamp in stamps)
         evidence["document_timestamps"] = "used" if used else "not used"
@@ -286,21 +293,37 @@ def _judge_one(
     return replace(verdict, timestamps=(*stamps, *verdict.timestamps))
 
 
-def _with_proof(task: Task, document: Document, found: Found) -> tuple[Task, tuple[Verdict, ...]]:
-    """The task as of the earliest time that a document time-stamp over the signature proves; a verdict on each."""
-    verdicts = []
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    """A document time-stamp as judged: what it covers, and the time that it proves (None when it proves nothing)."""
+
+    covers: int
+    verdict: Verdict
+    proven: datetime | None
+
+
+def _proofs(task: Task, document: Document) -> tuple[_Proof, ...]:
+    """Every document time-stamp over a signature, judged once: each is about nearly the whole file."""
+    first = min(found.end for found in document.signatures)
+    proofs = []
     for stamp in document.stamps:
-        if stamp.byte_range is not None and stamp.byte_range[1] >= found.end:
+        if stamp.byte_range is not None and stamp.byte_range[1] >= first:
             try:
                 _, end = der.normalise(stamp.contents)
                 stamped = _content(document.data, stamp).joined()
             except DecodeError:  # a time-stamp over something else, or none: it proves nothing
                 continue
-            verdict, proven = timestamps.judge(task, stamp.contents[:end], stamped)
-            verdicts.append(verdict)
-            if proven is not None and proven <= task.moment.at:
-                task = replace(task, moment=Moment(proven, TimeBasis.TIMESTAMP, task.moment.now))
-    return task, tuple(verdicts)
+            proofs.append(_Proof(stamp.byte_range[1], *timestamps.judge(task, stamp.contents[:end], stamped)))
+    return tuple(proofs)
+
+
+def _with_proof(task: Task, proofs: tuple[_Proof, ...], found: Found) -> tuple[Task, tuple[Verdict, ...]]:
+    """The task as of the earliest time that a document time-stamp over the signature proves; a verdict on each."""
+    over = [proof for proof in proofs if proof.covers >= found.end]
+    times = [proof.proven for proof in over if proof.proven is not None]
+    if times and (earliest := min(times)) <= task.moment.at:
+        task = replace(task, moment=Moment(earliest, TimeBasis.TIMESTAMP, task.moment.now))
+    return task, tuple(proof.verdict for proof in over)
 
 
 class PdfGapError(PdfError):

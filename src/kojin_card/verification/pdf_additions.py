@@ -94,6 +94,7 @@ class Additions:
             return Check.failed("coverage.gap", what="not a whole revision")
         end = int(signature.byte_range[2]) + int(signature.byte_range[3])
         self._increments.account(end, signature.signed_revision)
+        self._reader.get_historical_resolver(signature.signed_revision).require_known_parents()
         # pyhanko reads only a part of what a signer may have forbidden
         permitted = permission(signature.sig_object, form_field)
         signature._docmdp, signature._docmdp_queried = permitted, True

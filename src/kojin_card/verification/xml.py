@@ -38,6 +38,7 @@ from kojin_card.xml_reader import (
     identifiers,
     inherits,
     path_of,
+    place_of,
     read_xml,
     signatures,
     without,
@@ -224,13 +225,10 @@ class _Signing:
         if target is not None and not in_place(target, self.element):
             self.coverage = Check.failed("coverage.wrapped", reference=str(number))
             return
-        way = partial(canonical, document.tree, target, reference.way, reference.prefixes)
-        within = target is None or target is self.element or target in self.element.iterancestors()
-        if reference.enveloped and within:
-            with without(self.element):
-                self.octets.append(way())
-        else:
-            self.octets.append(way())
+        read = document.tree, target
+        if reference.enveloped and (target is None or target in self.element.iterancestors()):
+            read = without(document.tree, self.element, target)
+        self.octets.append(canonical(*read, reference.way, reference.prefixes))
         self.covers.append(Cover(target, reference.prefixes if reference.way.exclusive else None))
         self.targets.append(document.tree.getroot() if target is None else target)
 
@@ -397,7 +395,7 @@ class _Signing:
         """signxml must find the same octets signed, wherever it reads XML as far as we do."""
         if not self._judgeable(signature):
             return
-        from kojin_card.verification.xml_opinion import place_of, signed_octets
+        from kojin_card.verification.xml_opinion import signed_octets
 
         meanings = [
             octets if target is None else place_of(target)

@@ -8,6 +8,7 @@ else that is unsigned is found here and said.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -165,29 +166,64 @@ def _undeclared(apex: Any, cover: Cover, loose: _Loose) -> None:
     so that anybody could declare this one anew."""
     if cover.prefixes is None:
         return
-    for node in apex.iter(etree.Element):
-        for value in (node.text, *node.attrib.values()):
-            found = _QNAME.fullmatch(value or "")
-            if found is None or found[1] in cover.prefixes:
-                continue
-            meant = node.nsmap.get(found[1])
-            if meant is None:
-                continue
-            above = [node, *(() if node is apex else node.iterancestors())]
-            until = above[: above.index(apex) + 1]
-            if not any(one.prefix == found[1] and one.nsmap[one.prefix] == meant for one in until):
-                loose.others.append((node, "namespace()"))
+    above = apex.getparent()
+    meant: dict[str, list[str]] = {} if above is None else {prefix or "": [uri] for prefix, uri in above.nsmap.items()}
+    declared: list[str] = []
+    named: Counter[tuple[str, str]] = Counter()  # how many of the elements around, this one included, have that name
+    for event, node in etree.iterwalk(apex, events=("start", "end", "start-ns", "end-ns")):
+        if event == "start-ns":
+            declared.append(node[0] or "")
+            meant.setdefault(declared[-1], []).append(node[1])
+        elif event == "end-ns":
+            meant[declared.pop()].pop()
+        elif event == "end":
+            named[_prefixed(node)] -= 1
+        else:
+            named[_prefixed(node)] += 1
+            for value in (node.text, *node.attrib.values()):
+                found = _QNAME.fullmatch(value or "")
+                if found is None or found[1] in cover.prefixes:
+                    continue
+                here = meant.get(found[1])
+                if here and not named[found[1], here[-1]]:
+                    loose.others.append((node, "namespace()"))
+
+
+def _prefixed(node: Any) -> tuple[str, str]:
+    return node.prefix or "", etree.QName(node).namespace or ""
+
+
+#: what stands in ds:KeyInfo and in unsigned properties: keys, certificates, revocation data, time-stamps
+_OF_SIGNATURES = (ds(""), xades(""), "{http://www.w3.org/2009/xmldsig11#}", "{http://uri.etsi.org/01903/v1.4.1#}")
 
 
 def _in_signature(signature: Any, apexes: Mapping[Any, Cover], loose: _Loose) -> None:
-    """Objects of a signature that no reference covers; XAdES has its unsigned properties, which say nothing here."""
+    """Objects of a signature that no reference covers; XAdES has its unsigned properties, which say nothing here.
+
+    Nor does ``ds:KeyInfo``; but an element of the document's own in either could be taken for what is signed (A-35).
+    """
     for part in elements(signature):
-        if part.tag != ds("Object") or part in apexes:
+        if part in apexes:
             continue
         inside = elements(part)
-        signed = [xades("QualifyingProperties")] == [child.tag for child in inside] and all(
-            child in apexes or child.tag == xades("UnsignedProperties") for child in elements(inside[0])
+        signed = part.tag != ds("Object") or (
+            [xades("QualifyingProperties")] == [child.tag for child in inside]
+            and all(child in apexes or child.tag == xades("UnsignedProperties") for child in elements(inside[0]))
+            and not any((child or "").strip(_BLANK) for child in (part.text, *(child.tail for child in part)))
         )
-        text = any((child or "").strip(_BLANK) for child in (part.text, *(child.tail for child in part)))
-        if not signed or text:
-            loose.elements.append(part)
+        loose.elements += _strangers(part, apexes) if signed else [part]
+
+
+def _strangers(part: Any, apexes: Mapping[Any, Cover]) -> list[Any]:
+    """The elements of a part of a signature that do not belong to signatures, outermost ones only."""
+    found: list[Any] = []
+    todo = [part]
+    while todo:
+        node = todo.pop()
+        if node in apexes:
+            continue
+        if node.tag.startswith(_OF_SIGNATURES):
+            todo += reversed(elements(node))
+        else:
+            found.append(node)
+    return found

@@ -17,7 +17,7 @@ from lxml import etree
 from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureMethod
 from signxml.verifier import SignatureConfiguration, XMLVerifier
 
-from kojin_card.xml_reader import DIGESTS, ECDSA_SHA384, RSA_SHA256, alone
+from kojin_card.xml_reader import DIGESTS, ECDSA_SHA384, RSA_SHA256, alone, at_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -61,27 +61,12 @@ class _Told(XMLVerifier):
         return bytes(super()._c14n(alone(nodes).getroot(), algorithm, inclusive_ns_prefixes))
 
     def _get_signature(self, root: Any) -> Any:
-        return _down(root, self._signature)
+        return at_place(root, self._signature)
 
     def _resolve_reference(self, doc_root: Any, reference: Any, uri_resolver: Any = None) -> Any:  # noqa: ARG002
         meaning = self._meanings[self._next]
         self._next += 1
-        return meaning if isinstance(meaning, bytes) else _down(doc_root, meaning)
-
-
-def place_of(node: Any) -> tuple[int, ...]:
-    """Where a node stands: the places of children, comments counted, from the root down."""
-    steps = []
-    while (parent := node.getparent()) is not None:
-        steps.append(parent.index(node))
-        node = parent
-    return tuple(reversed(steps))
-
-
-def _down(root: Any, place: tuple[int, ...]) -> Any:
-    for step in place:
-        root = root[step]
-    return root
+        return meaning if isinstance(meaning, bytes) else at_place(doc_root, meaning)
 
 
 def signed_octets(

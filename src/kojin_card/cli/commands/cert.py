@@ -180,12 +180,13 @@ def status(session: Session, role: str | None, secrets: str | None, last_try: bo
     asked = AskedSerials.taken_from(options, role=role, disclose=judging.disclose)
     if role is None:
         return asked.answer(session, judging)
+    verifier = None if role.endswith("-ca") else judging.verifier(session)  # refused before the card is asked
     certificate = read_certificate(session, role, secrets, last_try=last_try)
-    if role.endswith("-ca"):
+    if verifier is None:
         verdict = _authority(session, role, certificate, judging)
     else:
         purpose = Purpose.SIGNATURE if role == "sign" else Purpose.AUTHENTICATION
-        verdict = judging.verifier(session).certificate_status(certificate, purpose=purpose, **judging.times())
+        verdict = verifier.certificate_status(certificate, purpose=purpose, **judging.times())
     if session.settings.simulator is not None and judging.trust != "simulator":
         session.say("say.cert.simulator_hint")
     return answer_verdicts(session, judging, [(session.console.text(f"say.role.{role}"), verdict)])

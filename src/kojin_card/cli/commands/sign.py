@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kojin_card.cli.explain import with_key
-from kojin_card.cli.files import MAX_SMALL_BYTES, attached, read_input
+from kojin_card.cli.files import MAX_SMALL_BYTES, attached, read_input, refuse_same
 from kojin_card.cli.framework import KojinGroup, argument, command, option, output_options, secret_options
 from kojin_card.errors import InputError, UsageError
 
@@ -33,11 +33,14 @@ def _finish(session: Session, name: str, output: str, signed: bytes, *, force: b
     session.written(output, kind="signed", source=name)
 
 
-def _prepare(session: Session, name: str, output: str, secrets: str | None, *, force: bool) -> bytes:
-    """The content, read before the card is asked for anything; the output is refused before as well."""
-    session.one_stdin(name, secrets)
-    if name != "-" and output != "-" and Path(name).exists() and Path(output).exists() and Path(name).samefile(output):
-        raise UsageError("IN and OUT are the same file", operation="sign")
+def _prepare(session: Session, name: str, output: str, secrets: str | None, *beside: str | None, force: bool) -> bytes:
+    """The content, read before the card is asked for anything; the output is refused before as well.
+
+    Args:
+        beside: other files that are read.
+    """
+    session.one_stdin(name, secrets, *beside)
+    refuse_same(output, name, secrets, *beside, operation="sign")
     session.check_output(output, force=force)
     return read_input(name)
 
@@ -150,10 +153,9 @@ def sign_pdf(
     from kojin_card.signing import sign_pdf as make
     from kojin_card.signing.pdf import check_pdf
 
-    session.one_stdin(given["in"], secrets, name_file)
     if PdfForm(form) is PdfForm.REGISTRY and name_file is None:
         raise UsageError("--form registry demands --name-file", operation="sign a PDF")
-    content = _prepare(session, given["in"], output, secrets, force=force)
+    content = _prepare(session, given["in"], output, secrets, name_file, force=force)
     name = None if name_file is None else _name_in(name_file)
     texts: dict[str, Any] = {"reason": reason, "location": location, "name": name, "field_name": field}
     check_pdf(content, now=session.now(), form=PdfForm(form), **texts)
@@ -195,8 +197,7 @@ def sign_xml(
     from kojin_card.signing import sign_xml as make
 
     names = attached(attach)
-    session.one_stdin(given["in"], secrets, *names.values())
-    content = _prepare(session, given["in"], output, secrets, force=force)
+    content = _prepare(session, given["in"], output, secrets, *names.values(), force=force)
     attachments = {name: read_input(file) for name, file in names.items()}
     what: dict[str, Any] = {"form": XmlForm(form), "attachments": attachments, "element_id": element}
     check_xml(content, now=session.now(), **what)

@@ -115,6 +115,7 @@ def verify_raw(session: Session, signature: str, content: str, certificate: str,
 
     judging = Judging.taken_from(options)
     session.one_stdin(signature, content, certificate)
+    judging.spare(signature, content, certificate)
     verifier = judging.verifier(session)
     given = read_input(certificate, MAX_SMALL_BYTES)
     body, stamps = read_input(content), judging.stamps()
@@ -137,6 +138,7 @@ def verify_cms(session: Session, files: tuple[str, ...], content: str | None, **
     if content is not None and len(files) > 1:
         raise UsageError("--content belongs to one FILE", operation="verify cms")
     session.one_stdin(*files, content)
+    judging.spare(*files, content)
     verifier = judging.verifier(session)
     body, stamps = None if content is None else read_input(content), judging.stamps()
 
@@ -155,6 +157,7 @@ def verify_pdf(session: Session, files: tuple[str, ...], **options: Any) -> int:
     """Every signature of a PDF, and that they cover all of it."""
     judging = Judging.taken_from(options)
     session.one_stdin(*files)
+    judging.spare(*files)
     verifier, stamps = judging.verifier(session), judging.stamps()
 
     def judge(data: bytes) -> Verdict:
@@ -176,6 +179,7 @@ def verify_xml(session: Session, files: tuple[str, ...], attach: tuple[str, ...]
     if names and len(files) > 1:
         raise UsageError("--attach belongs to one FILE", operation="verify xml")
     session.one_stdin(*files, *names.values())
+    judging.spare(*files, *names.values())
     verifier = judging.verifier(session)
     attachments = {name: read_input(file) for name, file in names.items()}
 
