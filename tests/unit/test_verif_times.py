@@ -157,8 +157,7 @@ ANSWERS: list[Any] = [
     RevocationAnswer(RevocationStatus.GOOD, method=None),  # type: ignore[arg-type]
     RevocationAnswer(RevocationStatus.GOOD, this_update="today"),  # type: ignore[arg-type]
     RevocationAnswer(RevocationStatus.GOOD, next_update=NOW.replace(tzinfo=None)),
-    RevocationAnswer(RevocationStatus.REVOKED, revoked_at=NOW.replace(tzinfo=None)),
-    RevocationAnswer(RevocationStatus.REVOKED, detail=1),  # type: ignore[arg-type]
+    RevocationAnswer(RevocationStatus.GOOD, this_update=datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))),
 ]  # fmt: skip
 
 
