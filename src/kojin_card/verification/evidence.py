@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -67,6 +68,8 @@ LEFT_OUT = frozenset(
 )
 
 _SIGNATURES = ("cms", "pdf", "raw", "xml")
+#: those beside which time-stamps may stand
+_STAMPED = ("cms", "pdf", "raw")
 
 
 class EvidenceProfile(StrEnum):
@@ -125,9 +128,13 @@ class EvidenceRecord:
             attachments: files that signed XML refers to, by name, where they came beside it.
 
         Raises:
-            UsageError: a time without zone; document or content is not what was judged; for ``hanshuho`` a verdict on
-                something else than a signature over a document, or a certificate that is missing or another one.
+            UsageError: a profile that there is not; a time without zone; document or content is not what was judged;
+                for ``hanshuho`` a verdict on something else than a signature over a document, a certificate that is
+                missing or another one, or time-stamps beside XML.
         """
+        if profile not in list(EvidenceProfile):
+            raise UsageError("no such profile of evidence", operation="keep evidence")
+        profile = EvidenceProfile(profile)  # as text it would be neither, and everything would be kept
         if recorded_at.utcoffset() is None:
             raise UsageError("the time of a record needs its zone", operation="keep evidence")
         recorded_at = recorded_at.astimezone(UTC).replace(microsecond=0)
@@ -144,6 +151,8 @@ class EvidenceRecord:
         given = () if certificate is None else (_certificate(certificate),)
         kept = _certificates(verdict, given)
         tokens = tuple(bytes(token) for token in timestamps)
+        if tokens and kind not in _STAMPED:
+            raise UsageError("no time-stamp stands beside signed XML", operation="keep evidence")
         files = {name: bytes(data) for name, data in (attachments or {}).items()}
         return cls(profile, recorded_at, _verdict(verdict, None), digest, document, content, kept, tokens, files)
 
@@ -201,6 +210,8 @@ class EvidenceRecord:
             raise DecodeError("a digest that does not fit what is kept", operation="read evidence")
         content = None if value["content"] is None else _taken(value["content"])
         certificates, tokens = (tuple(map(_taken, _list(value[name]))) for name in ("certificates", "timestamps"))
+        if tokens and value["verdict"]["subject"] not in _STAMPED:
+            raise DecodeError("a time-stamp beside what has none", operation="read evidence")
         files = {name: _taken(data) for name, data in _mapping(value["attachments"]).items()}
         return cls(profile, recorded_at, value["verdict"], sha256, document, content, certificates, tokens, files)
 
@@ -224,11 +235,15 @@ class Reverified:
         raise TypeError("this has no truth value: compare .differences and .verdict.indication")
 
 
-def reverify(record: EvidenceRecord, verifier: Verifier) -> Reverified:
+def reverify(record: EvidenceRecord, verifier: Verifier, *, signed_only: bool = False) -> Reverified:
     """Judge what a record keeps again, for the time for which it was judged.
 
     What was judged for *now* is judged as received then: that it was here then is what the record says. So the
     verifier's source of revocation needs the lists that were used (``revocation_source`` names them), or later ones.
+
+    Args:
+        signed_only: XML was judged so (:meth:`.Verifier.verify_xml`). The caller says it again: from the record alone
+            nobody could tell it from a coverage that was written over.
 
     Raises:
         UsageError: a minimal record keeps nothing to judge; no such kind of document can be judged here.
@@ -246,7 +261,7 @@ def reverify(record: EvidenceRecord, verifier: Verifier) -> Reverified:
     judges: dict[str, Callable[[], Verdict]] = {
         "cms": lambda: verifier.verify_cms(document, content, **times),
         "pdf": lambda: verifier.verify_pdf(document, **times),
-        "xml": lambda: verifier.verify_xml(document, record.attachments, **times),
+        "xml": lambda: verifier.verify_xml(document, record.attachments, signed_only=signed_only, **times),
         "raw": lambda: verifier.verify_raw(document, *_beside(record), purpose=_purpose(record.verdict), **times),
     }
     judge = judges.get(record.verdict["subject"])
@@ -406,11 +421,10 @@ def _time(moment: datetime) -> str:
 
 def _moment(value: object) -> datetime:
     moment: datetime | None = None
-    try:
-        moment = datetime.fromisoformat(_text(value))
-    except ValueError:
-        moment = None
-    if moment is None or moment.utcoffset() is None:
+    with contextlib.suppress(ValueError, OverflowError):
+        found = datetime.fromisoformat(_text(value))
+        moment = None if found.utcoffset() is None else found.astimezone(UTC)
+    if moment is None:
         raise DecodeError("not a time with its zone", operation="read evidence")
     return moment
 
