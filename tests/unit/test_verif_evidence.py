@@ -375,6 +375,15 @@ def test_a_verdict_of_another_form_is_refused(name: str, value: Any) -> None:
         EvidenceRecord.parse(json.dumps(found).encode())
 
 
+@pytest.mark.parametrize("sha256", ["../../etc/cron.d/x", "", "AB" * 32, "0" * 63, "0" * 64 + "\n", "\uff10" * 64])
+def test_a_record_is_named_by_a_digest_and_nothing_else(sha256: str) -> None:
+    """Whoever keeps a record writes it under its name."""
+    value = json.loads(record_of(verdict_document("passed.pdf")).to_json())
+    value["sha256"] = sha256
+    with pytest.raises(DecodeError):
+        EvidenceRecord.parse(json.dumps(value).encode())
+
+
 def test_hostile_files_are_refused() -> None:
     good = record_of(verdict_document("passed.pdf")).to_json()
     value = json.loads(good)

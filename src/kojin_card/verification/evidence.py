@@ -14,6 +14,7 @@ import binascii
 import contextlib
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -67,6 +68,7 @@ LEFT_OUT = frozenset(
     }
 )
 
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _SIGNATURES = ("cms", "pdf", "raw", "xml")
 #: those beside which time-stamps may stand
 _STAMPED = ("cms", "pdf", "raw")
@@ -203,6 +205,8 @@ class EvidenceRecord:
             raise DecodeError("a record with other fields than its profile has", operation="read evidence")
         _check_verdict(value["verdict"], 0)
         recorded_at, sha256 = _moment(value["recorded_at"]), _text(value["sha256"])
+        if not _DIGEST.fullmatch(sha256):  # files are named by it
+            raise DecodeError("not a digest", operation="read evidence")
         if profile is EvidenceProfile.MINIMAL:
             return cls(profile, recorded_at, value["verdict"], sha256)
         document = _taken(value["document"])
