@@ -124,11 +124,13 @@ class TsaList:
     """A revocation list of an authority above a TSA (RFC 5280 §5); its issuer's key is checked for each use.
 
     Attributes:
+        issuer: the Name as encoded.
         users_only: it says nothing of CAs (onlyContainsUserCerts).
     """
 
     sha256: str
     list: x509.CertificateRevocationList = field(repr=False, compare=False)
+    issuer: bytes = field(repr=False)
     users_only: bool = False
 
     @classmethod
@@ -146,7 +148,8 @@ class TsaList:
             found = x509.load_der_x509_crl(data)
             extensions = list(found.extensions)
             begin, end = found.last_update_utc, found.next_update_utc
-        except (ValueError, TypeError, x509.UnsupportedGeneralNameType, x509.DuplicateExtension) as bad:
+            issuer = found.issuer.public_bytes()
+        except (ValueError, TypeError, x509.InvalidVersion, *_odd_extensions()) as bad:
             raise der.DerError("not a revocation list") from bad
         users_only = False
         for one in extensions:
@@ -168,13 +171,13 @@ class TsaList:
                 raise der.DerError("a revocation list with an unknown critical extension")
         if end is None or end <= begin:
             raise der.DerError("a revocation list without an end")
-        return cls(found.fingerprint(hashes.SHA256()).hex(), found, users_only)
+        return cls(found.fingerprint(hashes.SHA256()).hex(), found, issuer, users_only)
 
     def by(self, issuer: Certificate) -> bool:
         """Whether that authority's key made it, and may."""
         usage = issuer.key_usage
         return (
-            self.list.issuer.public_bytes() == issuer.subject
+            self.issuer == issuer.subject
             and (usage is None or "crl_sign" in usage)
             and verifies(
                 issuer.spki,
@@ -188,6 +191,13 @@ class TsaList:
         """thisUpdate <= now < nextUpdate."""
         end = self.list.next_update_utc
         return end is not None and self.list.last_update_utc <= now < end
+
+
+def _odd_extensions() -> tuple[type[Exception], ...]:
+    """What ``cryptography`` raises at extensions that cannot be, beside ValueError."""
+    from cryptography import x509
+
+    return x509.DuplicateExtension, x509.UnsupportedGeneralNameType
 
 
 # --- the store --------------------------------------------------------------------------------------------------------
@@ -374,7 +384,7 @@ def _left_in_order(entry: x509.RevokedCertificate, stamped: datetime) -> bool:
     try:
         reason: Any = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason
         invalid = [one for one in entry.extensions if one.critical or isinstance(one.value, x509.InvalidityDate)]
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
+    except (x509.ExtensionNotFound, ValueError, TypeError, *_odd_extensions()):
         return False
     return reason.value in _ORDERLY and not invalid and entry.revocation_date_utc > stamped
 
