@@ -149,7 +149,7 @@ class TsaList:
             extensions = list(found.extensions)
             begin, end = found.last_update_utc, found.next_update_utc
             issuer = found.issuer.public_bytes()
-        except (ValueError, TypeError, x509.InvalidVersion, *_odd_extensions()) as bad:
+        except _unreadable() as bad:
             raise der.DerError("not a revocation list") from bad
         users_only = False
         for one in extensions:
@@ -193,11 +193,12 @@ class TsaList:
         return end is not None and self.list.last_update_utc <= now < end
 
 
-def _odd_extensions() -> tuple[type[Exception], ...]:
-    """What ``cryptography`` raises at extensions that cannot be, beside ValueError."""
+def _unreadable() -> tuple[type[Exception], ...]:
+    """What ``cryptography`` raises at a list or an entry that it cannot read, or that has not what is looked for."""
     from cryptography import x509
 
-    return x509.DuplicateExtension, x509.UnsupportedGeneralNameType
+    odd = (x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, x509.ExtensionNotFound)
+    return (ValueError, TypeError, *odd)
 
 
 # --- the store --------------------------------------------------------------------------------------------------------
@@ -384,7 +385,7 @@ def _left_in_order(entry: x509.RevokedCertificate, stamped: datetime) -> bool:
     try:
         reason: Any = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason
         invalid = [one for one in entry.extensions if one.critical or isinstance(one.value, x509.InvalidityDate)]
-    except (x509.ExtensionNotFound, ValueError, TypeError, *_odd_extensions()):
+    except _unreadable():
         return False
     return reason.value in _ORDERLY and not invalid and entry.revocation_date_utc > stamped
 
