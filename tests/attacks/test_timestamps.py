@@ -26,6 +26,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from attacks import tsa
 from attacks.forge import NOW, SERIAL, Cms, Pdf, as_ber, certificate, crl, key, oid, sign, tlv, verifier
 from attacks.tsa import BEGIN, END, STAMPED, Token, authority, ess_v1, ess_v2, issue, private, root, tsa_list
+from kojin_card.pki import tsa as trusted_authorities
 from kojin_card.pki.crl_store import CrlMemory
 from kojin_card.pki.tsa import TsaStore
 from kojin_card.simulator.testpki import RevokedEntry
@@ -91,6 +92,22 @@ def test_without_a_token_it_is_undecided() -> None:
     verdict = verdict_on()
     assert verdict.reasons == ("revocation.revoked",)
     assert (verdict.indication, verdict.sub_indication) == (Indication.INDETERMINATE, SubIndication.REVOKED_NO_POE)
+
+
+def test_cas_that_certify_each_other_in_a_circle_cost_few_signatures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 256 tokens in one message (16 signers, 16 each) every one may try."""
+    circle = tuple(issue("loop", "loop", ca=True, serial=100 + n, eku=None) for n in range(8))
+    token = good(certificate=issue("tsa", "loop"), bag=(issue("tsa", "loop"), *circle))
+    asked: list[str] = []
+    real = trusted_authorities.verifies
+
+    def counted(*arguments: Any, **named: Any) -> bool:
+        asked.append(arguments[1])
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(trusted_authorities, "verifies", counted)
+    assert [stamp.reasons for stamp in verdict_on(token).timestamps] == [("chain.no_issuer",)]
+    assert len(asked) <= 16
 
 
 GOOD: dict[str, Callable[[], Verdict]] = {

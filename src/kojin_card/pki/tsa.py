@@ -48,7 +48,8 @@ MAX_FILES = 256
 MAX_FILE_BYTES = 16 * 1024 * 1024
 MAX_RSA_BITS = 8192
 MAX_PATH = 4
-MAX_STEPS = 64
+#: how many signatures one path may cost; one message may have 256 tokens
+MAX_STEPS = 16
 
 #: critical extensions whose meaning is judged here, or that take nothing away from a path
 _UNDERSTOOD = frozenset(
