@@ -65,6 +65,7 @@ def test_somebody_decided_of_every_evidence_whether_a_minimal_record_keeps_it() 
     """A name that is new must be put into KEPT (an id, digest, time or method) or LEFT_OUT (somebody's text)."""
     assert not KEPT & LEFT_OUT
     found = set[str]().union(*(evidence_names(document.judge()) for document in verdict_documents()))
+    found |= evidence_names(stamping.judge().verify_cms(stamping.message(stamping.good())))
     assert found <= KEPT | LEFT_OUT
 
 

@@ -45,9 +45,9 @@ claimed_signing_time content_sha256 document_sha256 document_timestamps end engi
 gen_time imprint_digest issuer_key_id policy_sha256 references revocation_source token_serial token_sha256
 tsa_anchor_sha256 tsa_certificate_sha256 tsa_policy tsa_trust unsigned_properties validation_data
 
-algorithm basis bytes certificate_signature content covers digest earlier_than form found grace_seconds
-identifier issued_for key known_as later later_than list_before_proof matching method next_update number policy
-profile reason reference revocation_reason revoked_at revoked_later_at scope sha256 shown signature signatures
+algorithm at basis binding bytes certificate_signature content covers digest earlier_than form found grace_seconds
+identifier imprint issued_for key known_as later later_than length list_before_proof matching method next_update number
+policy profile reason reference revocation_reason revoked_at revoked_later_at scope sha256 shown signature signatures
 signers source store this_update unsigned_attachments unsigned_count wanted within
 """
 #: evidence that a minimal record keeps: ids, digests, times and names of methods, none of them a text of the document's
@@ -64,6 +64,7 @@ LEFT_OUT = frozenset(
         "sub_filter",
         "token_content_type",
         "unsigned",
+        "unsigned_attributes",
         "what",
     }
 )
