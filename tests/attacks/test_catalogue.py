@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from functools import cache
 from typing import Any
 
@@ -556,6 +556,13 @@ def test_a22_what_is_judged_is_the_text_not_the_value_beside_it() -> None:
     )
     swapped = dataclasses.replace(other, challenge=given)
     assert verifier().verify_proof(swapped, store, audience=AUDIENCE).reasons == ("challenge.unknown",)
+
+
+def test_the_time_of_a_challenge_is_utc_in_evidence_whatever_zone_it_was_made_in() -> None:
+    tokyo = timezone(timedelta(hours=9))
+    given = challenge()
+    moved = dataclasses.replace(given, issued_at=given.issued_at.astimezone(tokyo))
+    assert proof(moved).require().evidence["challenge_issued_at"] == "2026-11-24T02:59:00Z"
 
 
 @pytest.mark.attack("A-40", "a substitute character in the name", "TOTAL_PASSED, and the holder says where")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
 from attacks import forge
 from attacks.forge import NOW, SERIAL, Cms, verifier
-from kojin_card.errors import InputError
+from kojin_card.errors import InputError, UsageError
 from kojin_card.pki.certificate import Certificate
+from kojin_card.pki.crl_store import CrlMemory
 from kojin_card.pki.fetch import Fetched, HttpTransport, Limits, check_address
 from kojin_card.pki.ocsp import CertId, NonceRule, Refused, Rules, read_response, request
 from kojin_card.pki.ocsp_source import Combined, OcspSettings, OcspSource, Responder
@@ -246,10 +248,22 @@ def test_answers_that_are_malformed_though_signed(edit: Callable[[bytes], bytes]
 
 @pytest.mark.parametrize("code", [7, 8, 11, 200])
 def test_a_reason_that_takes_a_revocation_back_or_is_none(code: int) -> None:
-    """removeFromCRL (8) would release a hold, which JPKI never does."""
+    """removeFromCRL (8) would release a hold, which JPKI never does: what is signed as revoked is revoked."""
     responder = Edited(swapped(b"\x0a\x01\x06", bytes((0x0A, 1, code))))
     responder.revoke(forge.certificate(), at=NOW - HOUR, reason="certificateHold")
-    assert judge(source(responder)).reasons == ("revocation.untrusted",)
+    for asked in (source(responder), Combined(CrlMemory([forge.crl()]), source(responder))):
+        verdict = judge(asked)
+        assert verdict.reasons == ("revocation.revoked",)
+        assert verdict.check(CheckId.REVOCATION).evidence["revocation_reason"] == "unspecified"
+
+
+def test_rules_in_words_are_as_strict_as_rules_in_names() -> None:
+    required = Rules(nonce="required")  # type: ignore[arg-type]
+    assert judge(source(answers(fault=F.NO_NONCE), required)).reasons == ("revocation.untrusted",)
+    assert required == Rules()
+    for wrong in ({"nonce": "sometimes"}, {"hash": "md5"}):
+        with pytest.raises(UsageError):
+            Rules(**wrong)  # type: ignore[arg-type]
 
 
 def test_another_certificates_answer_beside_ours_changes_nothing() -> None:
@@ -446,6 +460,48 @@ def test_any_revocation_counts_and_then_the_first_good(
     said: tuple[RevocationStatus | None, ...], wanted: RevocationStatus
 ) -> None:
     assert judge_status(Combined(*(Says(one) for one in said))).status is wanted  # type: ignore[arg-type]
+
+
+class Answers:
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    def status(self, *_: object, **__: object) -> Any:
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        RevocationAnswer(R, revoked_at=datetime(2026, 11, 23)),  # noqa: DTZ001
+        RevocationAnswer(R, revoked_at=datetime.min.replace(tzinfo=timezone(14 * HOUR))),
+        RevocationAnswer("revoked"),  # type: ignore[arg-type]
+        RevocationAnswer(R, reason=5),  # type: ignore[arg-type]
+        RevocationAnswer(R, Unknown.STALE),
+        R,
+    ],
+    ids=range(6),
+)
+def test_a_mistake_beside_a_revocation_hides_it_from_nobody(answer: Any) -> None:
+    for asked in (Answers(answer), Combined(Says(G), Answers(answer)), Combined(Answers(answer), Says(G))):
+        assert judge(asked).reasons == ("revocation.revoked",)
+
+
+def test_of_good_answers_the_newest_counts_and_one_that_knows_of_a_later_revocation() -> None:
+    old = RevocationAnswer(G, this_update=NOW - 2 * HOUR, source="old")
+    new = RevocationAnswer(G, this_update=NOW, source="new")
+    told = RevocationAnswer(G, this_update=NOW - HOUR, source="told", reason="superseded", revoked_later_at=NOW)
+    for both in ((old, new), (new, old)):
+        asked = Combined(*map(Answers, both))
+        assert judge(asked).require().evidence["revocation_source"] == "crl:new"
+        waiting = dataclasses.replace(verifier(asked), grace=HOUR)
+        waiting.verify_cms(
+            Cms().build(), received_at=NOW - HOUR
+        ).require()  # the new answer is late enough, the old one is not
+    for three in ((old, told, new), (new, old, told)):
+        verdict = judge(Combined(*map(Answers, three)), received_at=NOW - HOUR).require()
+        evidence = verdict.check(CheckId.REVOCATION).evidence
+        assert evidence["revoked_later_at"] == "2026-11-24T03:00:00Z"
 
 
 def test_no_source_at_all_cannot_be_combined() -> None:

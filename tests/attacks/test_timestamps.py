@@ -26,6 +26,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from attacks import tsa
 from attacks.forge import NOW, SERIAL, Cms, Pdf, as_ber, certificate, crl, key, oid, sign, tlv, verifier
 from attacks.tsa import BEGIN, END, STAMPED, Token, authority, ess_v1, ess_v2, issue, private, root, tsa_list
+from kojin_card.pki import tsa as trusted_authorities
 from kojin_card.pki.crl_store import CrlMemory
 from kojin_card.pki.tsa import TsaStore
 from kojin_card.simulator.testpki import RevokedEntry
@@ -37,6 +38,8 @@ REVOKED_AT = NOW - DAY
 CONTENT = Cms().content
 TIMESTAMP = "1.2.840.113549.1.9.16.2.14"
 ARCHIVE = "0.4.0.1733.2.4"
+#: an issuingDistributionPoint: this list says nothing of CAs
+USERS_ONLY = (x509.IssuingDistributionPoint(None, None, True, False, None, False, False), True)
 
 
 @cache
@@ -91,6 +94,22 @@ def test_without_a_token_it_is_undecided() -> None:
     assert (verdict.indication, verdict.sub_indication) == (Indication.INDETERMINATE, SubIndication.REVOKED_NO_POE)
 
 
+def test_cas_that_certify_each_other_in_a_circle_cost_few_signatures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 256 tokens in one message (16 signers, 16 each) every one may try."""
+    circle = tuple(issue("loop", "loop", ca=True, serial=100 + n, eku=None) for n in range(8))
+    token = good(certificate=issue("tsa", "loop"), bag=(issue("tsa", "loop"), *circle))
+    asked: list[str] = []
+    real = trusted_authorities.verifies
+
+    def counted(*arguments: Any, **named: Any) -> bool:
+        asked.append(arguments[1])
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(trusted_authorities, "verifies", counted)
+    assert [stamp.reasons for stamp in verdict_on(token).timestamps] == [("chain.no_issuer",)]
+    assert len(asked) <= 16
+
+
 GOOD: dict[str, Callable[[], Verdict]] = {
     "as it is": lambda: verdict_on(good()),
     "trusted itself, no list": lambda: verdict_on(good(), trusted=store(authority(), nothing=True)),
@@ -102,6 +121,7 @@ GOOD: dict[str, Callable[[], Verdict]] = {
     "accuracy and nonce": lambda: verdict_on(
         good(accuracy=tlv(0x30, tlv(0x02, b"\x01"), tlv(0x80, b"\x01\xf4"), tlv(0x81, b"\x64")), nonce=tlv(0x02, b"\x07"))
     ),
+    "a list for no CA's certificates": lambda: verdict_on(good(), trusted=store(lists=(tsa_list(plus=(USERS_ONLY,)),))),
     "a fraction of a second": lambda: verdict_on(good(fraction=".5")),
     "an extension that is not critical": lambda: verdict_on(good(extensions=tlv(0xA1, tlv(0x30, oid("1.2.3.4"), tlv(0x04, b"x"))))),
     "ordering": lambda: verdict_on(good(ordering=b"\x01\x01\xff")),
@@ -260,6 +280,9 @@ A28 = [
     tokens("an intermediate that is revoked", "revocation.revoked", lambda: through()[0], lambda: store(lists=(
         tsa_list((5, NOW - DAY, None)), tsa_list(issuer="middle")))),
     tokens("nobody asked whether it is revoked", "revocation.no_source", good, lambda: store(nothing=True)),
+    tokens("a list that leaves CAs out, over an intermediate", "revocation.no_list", lambda: through()[0], lambda: store(lists=(
+        tsa_list(plus=(USERS_ONLY,)), tsa_list(issuer="middle"),
+    ))),
     tokens("the intermediate's list only", "revocation.no_list", lambda: through()[0], lambda: store(lists=(tsa_list(issuer="middle"),))),
     tokens("a list of another key", "revocation.no_list", good, lambda: store(lists=(tsa_list(by=private("x")),))),
     tokens("a list that is out of date", "revocation.stale", good, lambda: store(lists=(tsa_list(begin=NOW - 9 * DAY, end=NOW - DAY),))),

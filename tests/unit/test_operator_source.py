@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -11,6 +11,8 @@ import pytest
 from attacks import forge
 from attacks.forge import NOW, SERIAL, Cms, verifier
 from kojin_card.errors import UsageError
+from kojin_card.pki.crl_store import CrlMemory
+from kojin_card.pki.ocsp_source import Combined
 from kojin_card.pki.operator_source import OperatorAnswer, OperatorQuestion, OperatorSource
 from kojin_card.pki.revocation import RevocationStatus
 from kojin_card.verdict import CheckId, CheckState
@@ -83,17 +85,46 @@ def test_revoked_with_reason_and_time() -> None:
         (replace(GOOD, reference=b"x"), "revocation.untrusted"),  # type: ignore[arg-type]
         (replace(GOOD, reason="keyCompromise"), "revocation.untrusted"),
         (replace(GOOD, revoked_at=NOW), "revocation.untrusted"),
-        (replace(REVOKED, reason="invented"), "revocation.untrusted"),
+        (replace(GOOD, status="good"), "revocation.untrusted"),  # type: ignore[arg-type]
+        (replace(GOOD, status="unknown"), "revocation.untrusted"),  # type: ignore[arg-type]
         (None, "revocation.untrusted"),
         (True, "revocation.untrusted"),
         ({"status": "good"}, "revocation.untrusted"),
     ],
-    ids=range(16),
+    ids=range(17),
 )
 def test_what_is_not_taken(answer: Any, reason: str) -> None:
     verdict = judge(answer)
     assert verdict.reasons == (reason,)
     assert verdict.check(CheckId.REVOCATION).evidence["asserted_by"] == "Invented Platform Ltd."
+
+
+#: revoked, with something else wrong: what a client that was not checked for types may hand over
+MISTAKEN: dict[str, OperatorAnswer] = {
+    "as text": replace(GOOD, status="revoked"),  # type: ignore[arg-type]
+    "since a time without zone": replace(REVOKED, revoked_at=datetime(2026, 11, 23)),  # noqa: DTZ001
+    "as of a time without zone": replace(REVOKED, as_of=datetime(2026, 11, 23)),  # noqa: DTZ001
+    "for an unknown reason": replace(REVOKED, reason="invented"),
+    "without a reference": replace(REVOKED, reference=""),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKEN)
+def test_a_mistake_beside_a_revocation_takes_none_of_it_away(name: str) -> None:
+    """Beside a list that knows nothing of it yet, an answer that counted for nothing would let the document pass."""
+    source = OperatorSource("Invented Platform Ltd.", lambda _: MISTAKEN[name])
+    for asked in (source, Combined(CrlMemory([forge.crl()]), source), Combined(source, CrlMemory([forge.crl()]))):
+        for received in (None, NOW - HOUR):
+            verdict = verifier(asked).verify_cms(Cms().build(), received_at=received)
+            assert verdict.reasons == ("revocation.revoked",)
+            assert verdict.check(CheckId.REVOCATION).evidence["asserted_by"] == "Invented Platform Ltd."
+
+
+def test_times_in_evidence_are_utc_whatever_zone_the_operator_has() -> None:
+    tokyo = timezone(9 * HOUR)
+    said = replace(REVOKED, as_of=NOW.astimezone(tokyo), revoked_at=(NOW - HOUR).astimezone(tokyo))
+    evidence = judge(said).check(CheckId.REVOCATION).evidence
+    assert (evidence["this_update"], evidence["revoked_at"]) == ("2026-11-24T03:00:00Z", "2026-11-24T02:00:00Z")
 
 
 def test_an_operator_that_fails_is_not_good_and_its_words_are_not_kept() -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import CRLEntryExtensionOID
 
 from attacks.forge import NOW, pki
-from attacks.tsa import authority, issue, root, tsa_list
+from attacks.tsa import authority, issue, private, root, tsa_list
 from kojin_card.errors import InputError, TrustError
 from kojin_card.pki.certificate import Certificate
 from kojin_card.pki.profile import Purpose
@@ -47,6 +50,49 @@ def test_lists_that_say_something_else_are_refused(plus: tuple[x509.ExtensionTyp
         return
     with pytest.raises(InputError):
         TsaStore.of([root()], [tsa_list(plus=(plus,))])
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        pytest.param((b"\x02\x01\x01", b"\x02\x01\x05"), id="of version 6"),
+        pytest.param((b"\x13\x02JP", b"\x03\x02JP"), id="an issuer of no text"),
+        pytest.param((b"\x0c\x04root", b"\x0c\x04\xff\xffot"), id="an issuer that is not UTF-8"),
+    ],
+)
+def test_lists_that_a_library_half_reads_are_refused_when_they_are_given(edit: tuple[bytes, bytes]) -> None:
+    """Nobody need sign such a list: it would end every later judgement."""
+    data = tsa_list()
+    assert edit[0] in data
+    with pytest.raises(InputError):
+        TsaStore.of([root()], [data.replace(*edit, 1)])
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        x509.UnrecognizedExtension(CRLEntryExtensionOID.CRL_REASON, b"\x0a\x01\x63"),
+        x509.UnrecognizedExtension(CRLEntryExtensionOID.CRL_REASON, b"\x04\x01\x00"),
+        x509.UnrecognizedExtension(CRLEntryExtensionOID.INVALIDITY_DATE, b"\x02\x01\x00"),
+        x509.UnrecognizedExtension(CRLEntryExtensionOID.CERTIFICATE_ISSUER, b"\x30\x03\xa3\x01\x00"),
+    ],
+    ids=["no reason", "another type", "no date", "an issuer of a kind that nobody reads"],
+)
+def test_an_entry_that_cannot_be_read_revokes(odd: x509.ExtensionType) -> None:
+    reason = x509.CRLReason(x509.ReasonFlags.superseded)
+    entry = x509.RevokedCertificateBuilder().serial_number(77).revocation_date(NOW)
+    if odd.oid != reason.oid:
+        entry = entry.add_extension(reason, critical=False)
+    made = x509.CertificateRevocationListBuilder().issuer_name(x509.load_der_x509_certificate(root()).subject)
+    made = made.last_update(NOW - timedelta(hours=1)).next_update(NOW + timedelta(hours=1))
+    made = made.add_revoked_certificate(entry.add_extension(odd, critical=False).build())
+    data = made.sign(private("root"), hashes.SHA256()).public_bytes(Encoding.DER)
+    store = TsaStore.of([root()], [data])
+    path = store.path(Certificate.parse(authority()), (), (NOW,))
+    assert path is not None
+    check = store.revocation(path, NOW - timedelta(days=1), NOW)
+    assert check is not None
+    assert check.reason == "revocation.revoked"
 
 
 def test_files_and_folders(tmp_path: Path) -> None:

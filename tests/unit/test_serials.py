@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import tracemalloc
 from collections.abc import Iterator
@@ -47,6 +48,23 @@ def lists(*revoked: RevokedEntry) -> CrlMemory:
 def ask(source: Any = None, **options: Any) -> Any:
     judge = verifier(lists() if source is None else source)
     return judge.serial_status(options.pop("serial", SERIAL), options.pop("issuer", ANCHOR), **options)
+
+
+def test_with_grace_nothing_passes_as_of_now_and_a_list_from_after_the_receipt_does() -> None:
+    waiting = dataclasses.replace(verifier(lists()), grace=HOUR)
+    now = waiting.serial_status(SERIAL, ANCHOR, scope=SCOPE)
+    assert (now.reasons, status_of(now)) == (("revocation.grace",), "unknown")
+    early, late = (
+        waiting.serial_status(SERIAL, ANCHOR, scope=SCOPE, received_at=NOW - hours * HOUR) for hours in (2, 3)
+    )
+    assert early.reasons == ("revocation.grace",)  # the list is of two hours ago
+    assert status_of(late.require()) == "good"
+    asserted = waiting.serial_status(SERIAL, ANCHOR, scope=SCOPE, at=NOW - 3 * HOUR)
+    assert asserted.reasons == ("revocation.grace", "time.asserted")
+    gone = dataclasses.replace(verifier(lists(RevokedEntry(SERIAL, NOW - HOUR, "superseded"))), grace=HOUR)
+    later = gone.serial_status(SERIAL, ANCHOR, scope=SCOPE, received_at=NOW - 3 * HOUR).require()
+    assert later.check(CheckId.REVOCATION).evidence["revoked_later_at"] == "2026-11-24T02:00:00Z"
+    assert status_of(gone.serial_status(SERIAL, ANCHOR, scope=SCOPE)) == "revoked"
 
 
 # --- one --------------------------------------------------------------------------------------------------------------

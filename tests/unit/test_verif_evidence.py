@@ -14,15 +14,20 @@ from typing import Any
 
 import pytest
 
+from attacks import test_timestamps as stamping
+from attacks import tsa
+from attacks.forge import NOW, Cms, Pdf, attributes, certificate, key, sign, tlv, verifier
 from kojin_card.errors import DecodeError, UsageError
 from kojin_card.pki.certificate import Certificate
 from kojin_card.secret import Secret
+from kojin_card.signing import XmlForm, sign_xml
 from kojin_card.testing.verdicts import DOCUMENTS_NOW, VerdictDocument, verdict_document, verdict_documents
 from kojin_card.verdict import Indication, TimeBasis, Verdict
 from kojin_card.verification import EvidenceProfile, EvidenceRecord, Holder, Verifier, reverify
 from kojin_card.verification.evidence import KEPT, LEFT_OUT, MAX_PARTS_DEPTH
+from signers import make_signer
 
-SIGNED = [document.id for document in verdict_documents() if document.kind in ("cms", "pdf", "raw")]
+SIGNED = [document.id for document in verdict_documents() if document.kind in ("cms", "pdf", "raw", "xml")]
 MINUTE = timedelta(minutes=1)
 
 
@@ -60,6 +65,7 @@ def test_somebody_decided_of_every_evidence_whether_a_minimal_record_keeps_it() 
     """A name that is new must be put into KEPT (an id, digest, time or method) or LEFT_OUT (somebody's text)."""
     assert not KEPT & LEFT_OUT
     found = set[str]().union(*(evidence_names(document.judge()) for document in verdict_documents()))
+    found |= evidence_names(stamping.judge().verify_cms(stamping.message(stamping.good())))
     assert found <= KEPT | LEFT_OUT
 
 
@@ -176,6 +182,107 @@ def test_a_message_in_pem_is_recorded_as_it_came() -> None:
     assert reverify(record, document.verifier()).differences == ()
 
 
+def whole(verdict: Verdict, document: bytes, **beside: Any) -> EvidenceRecord:
+    """A hanshuho record, out of its file."""
+    record = EvidenceRecord.of(verdict, document=document, recorded_at=NOW, profile=EvidenceProfile.HANSHUHO, **beside)
+    return EvidenceRecord.parse(record.to_json())
+
+
+ATTACHED = {"添付 書類.txt": b"one", "b.xml": b"<b/>"}
+
+
+def test_xml_is_kept_with_its_attachments_and_judged_again() -> None:
+    frame = '<DataRoot><様式ID>1</様式ID><ApplData Id="ApplData"><金額>1</金額></ApplData><署名情報/></DataRoot>'
+    made = sign_xml(make_signer(), frame.encode(), form=XmlForm.EGOV, attachments=ATTACHED)
+    keeper = dataclasses.replace(verifier(now=NOW + 5 * MINUTE), keep_certificates=True)
+    verdict = keeper.verify_xml(made, ATTACHED).require()
+    record = whole(verdict, made, attachments=ATTACHED)
+    later = verifier(now=NOW + timedelta(hours=2))
+    again = reverify(record, later)
+    assert (again.differences, again.same_policy) == ((), True)
+    assert [one.octets for one in again.verdict.signed] == [one.octets for one in verdict.signed]
+    changed = dataclasses.replace(record, attachments={**ATTACHED, "b.xml": b"<c/>"})
+    assert "checks.digest" in reverify(changed, later).differences
+    assert "checks.coverage" in reverify(dataclasses.replace(record, attachments={}), later).differences
+
+
+def test_xml_of_which_only_the_signed_was_read_is_judged_again_the_same_way() -> None:
+    document = verdict_document("coverage.partial")
+    verdict = keeping(document).verify_xml(document.data, signed_only=True).require()
+    record = EvidenceRecord.of(
+        verdict, document=document.data, recorded_at=document.now, profile=EvidenceProfile.HANSHUHO
+    )
+    assert reverify(record, document.verifier(), signed_only=True).differences == ()
+    assert "checks.coverage" in reverify(record, document.verifier()).differences
+
+
+@pytest.mark.parametrize("kind", ["cms", "pdf", "raw"])
+def test_time_stamps_beside_are_kept_and_judged_again(kind: str) -> None:
+    """The certificate was revoked after the time-stamp, so the verdict rests on it alone."""
+    keeper = dataclasses.replace(stamping.judge(), keep_certificates=True)
+    content: bytes | None = None
+    if kind == "cms":
+        document, tokens = stamping.message(), [stamping.good()]
+        verdict = keeper.verify_cms(document, timestamps=tokens)
+    elif kind == "raw":
+        content = stamping.CONTENT
+        document = sign(key(), content)
+        tokens = [tsa.Token(document).build()]
+        verdict = keeper.verify_raw(document, content, certificate(), timestamps=tokens)
+    else:
+        value: list[bytes] = []
+
+        def plain(data: bytes) -> bytes:
+            value.append(sign(key(), tlv(0x31, b"".join(attributes(data)))))
+            return Cms(content=data, attached=False).build()
+
+        document = Pdf(cms=plain).build()
+        tokens = [tsa.Token(value[-1]).build()]
+        verdict = keeper.verify_pdf(document, timestamps=tokens)
+    assert verdict.require().time_basis is TimeBasis.TIMESTAMP
+    record = whole(verdict, document, content=content, timestamps=tokens)
+    assert record.timestamps == tuple(tokens)
+    later = stamping.judge(now=NOW + timedelta(hours=5))
+    again = reverify(record, later)
+    assert (again.differences, again.same_policy) == ((), True)
+    assert (again.verdict.time, again.verdict.time_basis) == (verdict.time, TimeBasis.TIMESTAMP)
+    assert "indication" in reverify(dataclasses.replace(record, timestamps=()), later).differences
+    assert "indication" in reverify(record, dataclasses.replace(later, tsa=None)).differences
+
+
+def test_no_time_stamp_stands_beside_signed_xml() -> None:
+    document = verdict_document("passed.xml")
+    with pytest.raises(UsageError, match="time-stamp"):
+        record_of(document, profile=EvidenceProfile.HANSHUHO, timestamps=[b"x"])
+    record = dataclasses.replace(record_of(document, profile=EvidenceProfile.HANSHUHO), timestamps=(b"x",))
+    with pytest.raises(DecodeError):
+        EvidenceRecord.parse(record.to_json())
+
+
+def test_a_profile_in_words_keeps_no_more_than_its_name() -> None:
+    """As text it equals the name and is not it."""
+    document = verdict_document("passed.pdf")
+    record = record_of(document, profile="minimal")
+    assert (record.document, record.certificates) == (None, ())
+    assert record.profile is EvidenceProfile.MINIMAL
+    with pytest.raises(UsageError, match="profile"):
+        record_of(document, profile="all")
+
+
+def test_a_record_of_another_zone_is_named_in_utc_and_an_impossible_time_is_refused() -> None:
+    value = json.loads(record_of(verdict_document("passed.pdf")).to_json())
+    name = EvidenceRecord.parse(json.dumps(value).encode()).name
+    value["recorded_at"] = "2026-11-24T12:00:00+09:00"
+    assert EvidenceRecord.parse(json.dumps(value).encode()).name == name
+    for place in (value, value["verdict"]):
+        for wrong in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
+            before, key = dict(place), "recorded_at" if place is value else "time"
+            place[key] = wrong
+            with pytest.raises(DecodeError):
+                EvidenceRecord.parse(json.dumps(value).encode())
+            place.update(before)
+
+
 # --- judging again ----------------------------------------------------------------------------------------------------
 
 
@@ -267,6 +374,15 @@ def test_a_verdict_of_another_form_is_refused(name: str, value: Any) -> None:
     found["verdict"][name] = value
     with pytest.raises(DecodeError):
         EvidenceRecord.parse(json.dumps(found).encode())
+
+
+@pytest.mark.parametrize("sha256", ["../../etc/cron.d/x", "", "AB" * 32, "0" * 63, "0" * 64 + "\n", "\uff10" * 64])
+def test_a_record_is_named_by_a_digest_and_nothing_else(sha256: str) -> None:
+    """Whoever keeps a record writes it under its name."""
+    value = json.loads(record_of(verdict_document("passed.pdf")).to_json())
+    value["sha256"] = sha256
+    with pytest.raises(DecodeError):
+        EvidenceRecord.parse(json.dumps(value).encode())
 
 
 def test_hostile_files_are_refused() -> None:

@@ -113,10 +113,9 @@ class Broken(Good):
         raise RuntimeError("no settings today")
 
 
-def responders(*, url: str = "http://ocsp.example/", nonce: NonceRule = NonceRule.REQUIRED) -> OcspSource:
+def responders(*, url: str = "http://ocsp.example/", more: dict[str, Any] | None = None, **rules: Any) -> OcspSource:
     """A source that is set up and never asked."""
-    rules = Rules(nonce=nonce)
-    settings = OcspSettings({bytes(20): Responder(url, rules)})
+    settings = OcspSettings({bytes(20): Responder(url, Rules(**rules))}, **(more or {}))
     return OcspSource(settings, transport=lambda *_: b"")  # type: ignore[arg-type]
 
 
@@ -136,10 +135,23 @@ def test_whatever_may_change_an_answer_changes_it() -> None:
         verifier(responders(url="http://other.example/")),
         verifier(OperatorSource("Example Platform", lambda _: None)),  # type: ignore[arg-type]
         verifier(OperatorSource("Other Platform", lambda _: None)),  # type: ignore[arg-type]
+        verifier(responders(hash="sha1")),
+        verifier(responders(no_check=False)),
+        verifier(responders(max_age=timedelta(days=30))),
+        verifier(responders(max_age=timedelta(days=30, seconds=1))),
+        verifier(responders(skew=timedelta(seconds=121))),
+        verifier(responders(more={"reuse": timedelta()})),
+        verifier(responders(more={"aia": frozenset({"http://ocsp.example/"})})),
+        verifier(responders(more={"aia": frozenset({"http://ocsp.example/"}), "aia_rules": Rules(no_check=False)})),
+        verifier(OperatorSource("Example Platform", lambda _: None, max_age=timedelta(hours=1))),  # type: ignore[arg-type]
+        verifier(CrlMemory([], max_age=timedelta(days=30))),
+        verifier(CrlMemory([], max_age=timedelta(days=30, seconds=1))),
         verifier(Combined(CrlMemory([]), responders())),
         verifier(Combined(responders(), CrlMemory([]))),
         verifier(Combined(CrlMemory([]), responders(url="http://other.example/"))),
         Verifier(verifier().trust, Good(), lambda: NOW, grace=timedelta(hours=24)),
+        Verifier(verifier().trust, Good(), lambda: NOW, grace=timedelta(days=30)),
+        Verifier(verifier().trust, Good(), lambda: NOW, grace=timedelta(days=30, seconds=1)),
         Verifier(verifier().trust, Good(), lambda: NOW, tsa=TsaStore(())),
         Verifier(verifier().trust, Good(), lambda: NOW, tsa=TsaStore.of([tsa.root()])),
         Verifier(verifier().trust, Good(), lambda: NOW, tsa=TsaStore.of([tsa.root(), tsa.authority()])),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from attacks.forge import ISSUED, NOW, Cms, Good, attributes, certificate, changed, key, pdf_cms, tlv, verifier
+from attacks.forge import ISSUED, NOW, Cms, Good, attributes, certificate, changed, key, pdf_cms, sign, tlv, verifier
 from attacks.forge import Pdf as HandmadePdf
 from kojin_card.errors import UsageError
 from kojin_card.pki.revocation import RevocationAnswer, RevocationStatus, Unknown
@@ -157,8 +157,7 @@ ANSWERS: list[Any] = [
     RevocationAnswer(RevocationStatus.GOOD, method=None),  # type: ignore[arg-type]
     RevocationAnswer(RevocationStatus.GOOD, this_update="today"),  # type: ignore[arg-type]
     RevocationAnswer(RevocationStatus.GOOD, next_update=NOW.replace(tzinfo=None)),
-    RevocationAnswer(RevocationStatus.REVOKED, revoked_at=NOW.replace(tzinfo=None)),
-    RevocationAnswer(RevocationStatus.REVOKED, detail=1),  # type: ignore[arg-type]
+    RevocationAnswer(RevocationStatus.GOOD, this_update=datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))),
 ]  # fmt: skip
 
 
@@ -185,3 +184,14 @@ def test_a_sound_answer_is_taken() -> None:
     for why in Unknown:
         verdict = verifier(Rogue(RevocationAnswer.unknown(why))).verify_cms(Cms().build())
         assert verdict.reasons == (f"revocation.{why}",)
+
+
+# --- words in place of names --------------------------------------------------------------------------------------
+
+
+def test_a_purpose_in_words_is_that_purpose() -> None:
+    value = sign(key(), CONTENT)
+    for purpose, reasons in (("signature", ()), ("authentication", ("profile.purpose",))):
+        verdict = verifier().verify_raw(value, CONTENT, certificate(), purpose=purpose)  # type: ignore[arg-type]
+        assert verdict.reasons[: len(reasons)] == reasons
+        assert (verdict.indication is Indication.TOTAL_PASSED) is not bool(reasons)

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from kojin_card.errors import DecodeError
+from kojin_card.errors import DecodeError, UsageError
 from kojin_card.pki import der
 from kojin_card.pki.algorithms import (
     DIGESTS,
@@ -98,6 +98,9 @@ class Rules:
         skew: how far the responder's clock and ours may differ.
         no_check: whether the certificate of a delegated responder must say id-pkix-ocsp-nocheck. Without that its own
             revocation would have to be known, and nobody publishes it: an operator may decide to trust it all the same.
+
+    Raises:
+        UsageError: another hash, or another rule for the nonce.
     """
 
     hash: str = "sha256"
@@ -105,6 +108,11 @@ class Rules:
     max_age: timedelta = MAX_AGE
     skew: timedelta = CLOCK_SKEW
     no_check: bool = True
+
+    def __post_init__(self) -> None:
+        if self.hash not in _OIDS or self.nonce not in tuple(NonceRule):
+            raise UsageError("no such rule for a responder", operation="configure a responder")
+        object.__setattr__(self, "nonce", NonceRule(self.nonce))  # as text it would be none of the rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,9 +426,7 @@ def _reason(element: der.Element | None) -> str:
     if element is None:
         return REASON_NAMES[0]
     code = der.single(element.value, _ENUMERATED).value
-    if len(code) != 1 or code[0] not in REASON_NAMES:
-        raise der.DerError("a revocation reason that does not end a certificate")
-    return REASON_NAMES[code[0]]
+    return REASON_NAMES.get(int.from_bytes(code, "big"), REASON_NAMES[0])  # revoked is revoked, for whatever reason
 
 
 def _extensions(wrapped: der.Element) -> dict[str, Extension]:

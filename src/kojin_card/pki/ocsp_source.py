@@ -7,7 +7,7 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from kojin_card.errors import DecodeError, InputError, SpecError
@@ -35,6 +35,7 @@ CACHE_SIZE = 10_000
 #: how long an answer is used again without asking: a third of the time in which J-LIS renews its own (jpki.md §3)
 REUSE = timedelta(minutes=5)
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 _AIA, _OCSP = "1.3.6.1.5.5.7.1.1", "1.3.6.1.5.5.7.48.1"
 _URI = 0x86
@@ -86,7 +87,7 @@ class OcspSettings:
         """What of it can change an answer, in words: whom to ask about which CA key, and what is expected there."""
         found = {f"responder.{key.hex()}": f"{one.url} {_words(one.rules)}" for key, one in self.responders.items()}
         found |= {f"aia.{url}": _words(self.aia_rules) for url in self.aia}
-        return {"reuse": f"{self.reuse.total_seconds():g}s", **found}
+        return {"reuse": f"{self.reuse.total_seconds():.15g}s", **found}
 
     def addresses(self) -> frozenset[str]:
         """Everything that may be asked."""
@@ -313,13 +314,14 @@ def named_responders(certificate: Certificate) -> tuple[str, ...]:
 
 
 def _words(rules: Rules) -> str:
-    age, skew = (f"{span.total_seconds():g}s" for span in (rules.max_age, rules.skew))
+    age, skew = (f"{span.total_seconds():.15g}s" for span in (rules.max_age, rules.skew))
     return f"{rules.hash} nonce:{rules.nonce} max_age:{age} skew:{skew} no_check:{rules.no_check}"
 
 
 class Combined:
     """A :class:`~kojin_card.pki.revocation.RevocationSource` of several, asked in order: a revocation that any of them
-    knows counts; else the first that is good; else what the first said. All are asked, for one may know more."""
+    knows counts; else the newest that is good, those first that know of a revocation after the time asked about; else
+    what the first said. All are asked, for one may know more."""
 
     def __init__(self, *sources: RevocationSource) -> None:
         if not sources:
@@ -331,13 +333,12 @@ class Combined:
         found: list[RevocationAnswer] = []
         for source in self.sources:
             try:
-                answer = source.status(certificate, issuer, at, now=now)
+                answer = RevocationAnswer.taken(source.status(certificate, issuer, at, now=now))
             except Exception as bad:  # whatever one of them does, it hides nothing that another knows
                 answer = RevocationAnswer.unknown(Unknown.UNUSABLE, type(bad).__name__, method="source")
-            if not isinstance(answer, RevocationAnswer) or not answer.is_sound():
-                answer = RevocationAnswer.unknown(Unknown.UNUSABLE, "not an answer", method="source")
             if answer.status is RevocationStatus.REVOKED:
                 return answer
             found.append(answer)
-        good = (answer for answer in found if answer.status is RevocationStatus.GOOD)
-        return next(good, found[0])
+        good = [answer for answer in found if answer.status is RevocationStatus.GOOD]
+        told = [answer for answer in good if answer.revoked_later_at is not None]
+        return max(told or good, key=lambda answer: answer.this_update or _LONG_AGO, default=found[0])

@@ -63,7 +63,8 @@ class OperatorAnswer:
     def problem(self) -> str | None:
         """What is wrong with it as a value; None when nothing is."""
         times = (self.as_of, *(() if self.revoked_at is None else (self.revoked_at,)))
-        if self.status not in tuple(RevocationStatus):
+        said: object = self.status
+        if not isinstance(said, RevocationStatus):  # as text it would equal, and be none
             return "an answer without a status"
         if not all(isinstance(moment, datetime) and moment.utcoffset() is not None for moment in times):
             return "an answer whose time has no zone"
@@ -91,7 +92,8 @@ class Operator(Protocol):
 class OperatorSource:
     """A :class:`~kojin_card.pki.revocation.RevocationSource` that asks a platform operator. As thread-safe as ``ask``.
 
-    A revocation counts however old the answer is, as in lists; anything else must be fresh.
+    A revocation counts however old the answer is, as in lists, and whatever else is wrong with it (another source must
+    not hide it). Anything else must be fresh and without a mistake.
 
     Args:
         name: who asserts the answers, as verdicts are to say it: 1 to 64 characters that can be printed.
@@ -113,10 +115,15 @@ class OperatorSource:
         """See :meth:`~kojin_card.pki.revocation.RevocationSource.status`."""
         question = OperatorQuestion(certificate.serial, issuer, getattr(certificate, "der", None), at)
         try:
-            answer = self._ask(question)
+            answer: object = self._ask(question)
         except Exception as bad:  # its words may hold anything; its kind does not
             return self._unknown(Unknown.UNREACHABLE, type(bad).__name__)
-        problem = answer.problem() if isinstance(answer, OperatorAnswer) else "not an answer"
+        if not isinstance(answer, OperatorAnswer):
+            return self._unknown(Unknown.UNTRUSTED, "not an answer")
+        problem = answer.problem()
+        if problem is not None and answer.status == RevocationStatus.REVOKED:
+            revoked = RevocationStatus.REVOKED
+            return RevocationAnswer(revoked, method=_METHOD, detail=problem, asserted_by=self.name)
         if problem is not None:
             return self._unknown(Unknown.UNTRUSTED, problem)
         return self._meaning(answer, certificate, at, now)

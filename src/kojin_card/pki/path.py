@@ -8,6 +8,7 @@ Evidence never holds a name, an item or the dates of a certificate: notAfter is 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 from kojin_card.errors import DecodeError
@@ -205,4 +206,4 @@ def check_revocation(
 
 
 def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

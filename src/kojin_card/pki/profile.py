@@ -97,7 +97,7 @@ class Profiles:
 
     def of(self, purpose: Purpose, store: Store | None = None) -> tuple[CertificateProfile, ...]:
         """The profiles of a purpose; with ``store`` those that it has a policy for."""
-        mine = (profile for profile in self.profiles if profile.purpose is purpose)
+        mine = (profile for profile in self.profiles if profile.purpose == purpose)
         return tuple(profile for profile in mine if store is None or store in profile.policies)
 
     def named(self, purpose: Purpose, name: str | None = None) -> CertificateProfile:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
@@ -51,6 +51,14 @@ REASON_NAMES: Mapping[int, str] = {
 def _possible_number(number: int) -> bool:
     """RFC 5280 §5.2.3: not negative, at most 20 octets."""
     return 0 <= number < 1 << (8 * MAX_NUMBER_BYTES - 1)
+
+
+def _is_moment(value: object) -> bool:
+    """Whether it is a time that UTC has a name for."""
+    try:
+        return isinstance(value, datetime) and value.utcoffset() is not None and bool(value.astimezone(UTC))
+    except OverflowError:
+        return False
 
 
 class RevocationStatus(StrEnum):
@@ -135,10 +143,20 @@ class RevocationAnswer:
             )
             and (self.number is None or (type(self.number) is int and _possible_number(self.number)))
             and all(
-                moment is None or (isinstance(moment, datetime) and moment.utcoffset() is not None)
+                moment is None or _is_moment(moment)
                 for moment in (self.revoked_at, self.this_update, self.next_update, self.revoked_later_at)
             )
         )
+
+    @classmethod
+    def taken(cls, answer: object) -> RevocationAnswer:
+        """What a source's answer counts as. One with a mistake counts for nothing, unless it says revoked: a mistake
+        beside a revocation takes none of it away."""
+        if isinstance(answer, cls) and answer.is_sound():
+            return answer
+        if (answer.status if isinstance(answer, cls) else answer) == RevocationStatus.REVOKED:
+            return cls(RevocationStatus.REVOKED, method="source", detail="an answer with a mistake in it")
+        return cls.unknown(Unknown.UNUSABLE, "not an answer", method="source")
 
     @classmethod
     def unknown(cls, why: Unknown, detail: str | None = None, *, method: str = "crl") -> RevocationAnswer:

@@ -48,7 +48,8 @@ MAX_FILES = 256
 MAX_FILE_BYTES = 16 * 1024 * 1024
 MAX_RSA_BITS = 8192
 MAX_PATH = 4
-MAX_STEPS = 64
+#: how many signatures one path may cost; one message may have 256 tokens
+MAX_STEPS = 16
 
 #: critical extensions whose meaning is judged here, or that take nothing away from a path
 _UNDERSTOOD = frozenset(
@@ -121,10 +122,17 @@ def verifies(spki: bytes, algorithm: str, signature: bytes, message: bytes, dige
 
 @dataclass(frozen=True, slots=True)
 class TsaList:
-    """A revocation list of an authority above a TSA (RFC 5280 §5); its issuer's key is checked for each use."""
+    """A revocation list of an authority above a TSA (RFC 5280 §5); its issuer's key is checked for each use.
+
+    Attributes:
+        issuer: the Name as encoded.
+        users_only: it says nothing of CAs (onlyContainsUserCerts).
+    """
 
     sha256: str
     list: x509.CertificateRevocationList = field(repr=False, compare=False)
+    issuer: bytes = field(repr=False)
+    users_only: bool = False
 
     @classmethod
     def parse(cls, data: bytes) -> TsaList:
@@ -141,8 +149,10 @@ class TsaList:
             found = x509.load_der_x509_crl(data)
             extensions = list(found.extensions)
             begin, end = found.last_update_utc, found.next_update_utc
-        except (ValueError, TypeError, x509.UnsupportedGeneralNameType, x509.DuplicateExtension) as bad:
+            issuer = found.issuer.public_bytes()
+        except _unreadable() as bad:
             raise der.DerError("not a revocation list") from bad
+        users_only = False
         for one in extensions:
             value = one.value
             if isinstance(value, x509.DeltaCRLIndicator):
@@ -157,17 +167,18 @@ class TsaList:
                     or value.only_contains_attribute_certs
                 ):
                     raise der.DerError("a revocation list for a part of an authority's certificates")
+                users_only = value.only_contains_user_certs
             elif one.critical:
                 raise der.DerError("a revocation list with an unknown critical extension")
         if end is None or end <= begin:
             raise der.DerError("a revocation list without an end")
-        return cls(found.fingerprint(hashes.SHA256()).hex(), found)
+        return cls(found.fingerprint(hashes.SHA256()).hex(), found, issuer, users_only)
 
     def by(self, issuer: Certificate) -> bool:
         """Whether that authority's key made it, and may."""
         usage = issuer.key_usage
         return (
-            self.list.issuer.public_bytes() == issuer.subject
+            self.issuer == issuer.subject
             and (usage is None or "crl_sign" in usage)
             and verifies(
                 issuer.spki,
@@ -181,6 +192,14 @@ class TsaList:
         """thisUpdate <= now < nextUpdate."""
         end = self.list.next_update_utc
         return end is not None and self.list.last_update_utc <= now < end
+
+
+def _unreadable() -> tuple[type[Exception], ...]:
+    """What ``cryptography`` raises at a list or an entry that it cannot read, or that has not what is looked for."""
+    from cryptography import x509
+
+    odd = (x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, x509.ExtensionNotFound)
+    return (ValueError, TypeError, *odd)
 
 
 # --- the store --------------------------------------------------------------------------------------------------------
@@ -296,6 +315,7 @@ class TsaStore:
                 entry = one.list.get_revoked_certificate_by_serial_number(child.serial)
                 if entry is not None and not _left_in_order(entry, stamped):
                     return Check.failed("revocation.revoked", method="crl", source=one.sha256)
+            own = [one for one in own if not (one.users_only and child.is_ca)]  # whose silence says something
             fresh = [one for one in own if one.fresh(now)]
             if not fresh and not path.direct:
                 return Check.failed("revocation.stale" if own else "revocation.no_list", method="crl")
@@ -366,7 +386,7 @@ def _left_in_order(entry: x509.RevokedCertificate, stamped: datetime) -> bool:
     try:
         reason: Any = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason
         invalid = [one for one in entry.extensions if one.critical or isinstance(one.value, x509.InvalidityDate)]
-    except (x509.ExtensionNotFound, ValueError):
+    except _unreadable():
         return False
     return reason.value in _ORDERLY and not invalid and entry.revocation_date_utc > stamped
 

@@ -178,7 +178,7 @@ class Task:
     @property
     def policy_sha256(self) -> str:
         """By which rules and whose trust this judges: see :mod:`~kojin_card.verification.policy`."""
-        grace = "none" if self.grace is None else f"{self.grace.total_seconds():g}s"
+        grace = "none" if self.grace is None else f"{self.grace.total_seconds():.15g}s"
         settings = (("clock_skew", f"{CLOCK_SKEW.total_seconds():g}s"), ("grace", grace))
         return policy.of_verifier(self.trust, self.tsa, policy.of_source(self.revocation), settings)
 
@@ -231,9 +231,7 @@ class Task:
             return None
         try:
             answer = self.revocation.status(certificate, anchor, self.moment.at, now=self.moment.now)
-            if isinstance(answer, RevocationAnswer) and answer.is_sound():
-                return answer
-            return RevocationAnswer.unknown(Unknown.UNUSABLE, "not an answer", method="source")
+            return RevocationAnswer.taken(answer)
         except Exception as bad:  # whatever a source of the caller's does, not knowing is never good
             return RevocationAnswer.unknown(Unknown.UNUSABLE, type(bad).__name__, method="source")
 

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -43,9 +45,9 @@ claimed_signing_time content_sha256 document_sha256 document_timestamps end engi
 gen_time imprint_digest issuer_key_id policy_sha256 references revocation_source token_serial token_sha256
 tsa_anchor_sha256 tsa_certificate_sha256 tsa_policy tsa_trust unsigned_properties validation_data
 
-algorithm basis bytes certificate_signature content covers digest earlier_than form found grace_seconds
-identifier issued_for key known_as later later_than list_before_proof matching method next_update number policy
-profile reason reference revocation_reason revoked_at revoked_later_at scope sha256 shown signature signatures
+algorithm at basis binding bytes certificate_signature content covers digest earlier_than form found grace_seconds
+identifier imprint issued_for key known_as later later_than length list_before_proof matching method next_update number
+policy profile reason reference revocation_reason revoked_at revoked_later_at scope sha256 shown signature signatures
 signers source store this_update unsigned_attachments unsigned_count wanted within
 """
 #: evidence that a minimal record keeps: ids, digests, times and names of methods, none of them a text of the document's
@@ -62,11 +64,15 @@ LEFT_OUT = frozenset(
         "sub_filter",
         "token_content_type",
         "unsigned",
+        "unsigned_attributes",
         "what",
     }
 )
 
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _SIGNATURES = ("cms", "pdf", "raw", "xml")
+#: those beside which time-stamps may stand
+_STAMPED = ("cms", "pdf", "raw")
 
 
 class EvidenceProfile(StrEnum):
@@ -125,9 +131,13 @@ class EvidenceRecord:
             attachments: files that signed XML refers to, by name, where they came beside it.
 
         Raises:
-            UsageError: a time without zone; document or content is not what was judged; for ``hanshuho`` a verdict on
-                something else than a signature over a document, or a certificate that is missing or another one.
+            UsageError: a profile that there is not; a time without zone; document or content is not what was judged;
+                for ``hanshuho`` a verdict on something else than a signature over a document, a certificate that is
+                missing or another one, or time-stamps beside XML.
         """
+        if profile not in list(EvidenceProfile):
+            raise UsageError("no such profile of evidence", operation="keep evidence")
+        profile = EvidenceProfile(profile)  # as text it would be neither, and everything would be kept
         if recorded_at.utcoffset() is None:
             raise UsageError("the time of a record needs its zone", operation="keep evidence")
         recorded_at = recorded_at.astimezone(UTC).replace(microsecond=0)
@@ -144,6 +154,8 @@ class EvidenceRecord:
         given = () if certificate is None else (_certificate(certificate),)
         kept = _certificates(verdict, given)
         tokens = tuple(bytes(token) for token in timestamps)
+        if tokens and kind not in _STAMPED:
+            raise UsageError("no time-stamp stands beside signed XML", operation="keep evidence")
         files = {name: bytes(data) for name, data in (attachments or {}).items()}
         return cls(profile, recorded_at, _verdict(verdict, None), digest, document, content, kept, tokens, files)
 
@@ -194,6 +206,8 @@ class EvidenceRecord:
             raise DecodeError("a record with other fields than its profile has", operation="read evidence")
         _check_verdict(value["verdict"], 0)
         recorded_at, sha256 = _moment(value["recorded_at"]), _text(value["sha256"])
+        if not _DIGEST.fullmatch(sha256):  # files are named by it
+            raise DecodeError("not a digest", operation="read evidence")
         if profile is EvidenceProfile.MINIMAL:
             return cls(profile, recorded_at, value["verdict"], sha256)
         document = _taken(value["document"])
@@ -201,6 +215,8 @@ class EvidenceRecord:
             raise DecodeError("a digest that does not fit what is kept", operation="read evidence")
         content = None if value["content"] is None else _taken(value["content"])
         certificates, tokens = (tuple(map(_taken, _list(value[name]))) for name in ("certificates", "timestamps"))
+        if tokens and value["verdict"]["subject"] not in _STAMPED:
+            raise DecodeError("a time-stamp beside what has none", operation="read evidence")
         files = {name: _taken(data) for name, data in _mapping(value["attachments"]).items()}
         return cls(profile, recorded_at, value["verdict"], sha256, document, content, certificates, tokens, files)
 
@@ -224,11 +240,15 @@ class Reverified:
         raise TypeError("this has no truth value: compare .differences and .verdict.indication")
 
 
-def reverify(record: EvidenceRecord, verifier: Verifier) -> Reverified:
+def reverify(record: EvidenceRecord, verifier: Verifier, *, signed_only: bool = False) -> Reverified:
     """Judge what a record keeps again, for the time for which it was judged.
 
     What was judged for *now* is judged as received then: that it was here then is what the record says. So the
     verifier's source of revocation needs the lists that were used (``revocation_source`` names them), or later ones.
+
+    Args:
+        signed_only: XML was judged so (:meth:`.Verifier.verify_xml`). The caller says it again: from the record alone
+            nobody could tell it from a coverage that was written over.
 
     Raises:
         UsageError: a minimal record keeps nothing to judge; no such kind of document can be judged here.
@@ -246,7 +266,7 @@ def reverify(record: EvidenceRecord, verifier: Verifier) -> Reverified:
     judges: dict[str, Callable[[], Verdict]] = {
         "cms": lambda: verifier.verify_cms(document, content, **times),
         "pdf": lambda: verifier.verify_pdf(document, **times),
-        "xml": lambda: verifier.verify_xml(document, record.attachments, **times),
+        "xml": lambda: verifier.verify_xml(document, record.attachments, signed_only=signed_only, **times),
         "raw": lambda: verifier.verify_raw(document, *_beside(record), purpose=_purpose(record.verdict), **times),
     }
     judge = judges.get(record.verdict["subject"])
@@ -406,11 +426,10 @@ def _time(moment: datetime) -> str:
 
 def _moment(value: object) -> datetime:
     moment: datetime | None = None
-    try:
-        moment = datetime.fromisoformat(_text(value))
-    except ValueError:
-        moment = None
-    if moment is None or moment.utcoffset() is None:
+    with contextlib.suppress(ValueError, OverflowError):
+        found = datetime.fromisoformat(_text(value))
+        moment = None if found.utcoffset() is None else found.astimezone(UTC)
+    if moment is None:
         raise DecodeError("not a time with its zone", operation="read evidence")
     return moment
 

@@ -72,7 +72,7 @@ def of_source(source: RevocationSource | None) -> tuple[tuple[str, str], ...]:
     for name in _DURATIONS:
         value = getattr(source, name, None)
         if isinstance(value, timedelta):
-            found[name] = f"{value.total_seconds():g}s"
+            found[name] = f"{value.total_seconds():.15g}s"
     own = getattr(source, "policy", None)
     if callable(own):
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 from kojin_card.authn import AuthenticationProof
@@ -41,7 +42,7 @@ def judge(
     evidence |= {
         "audience": given.audience,
         "purpose": given.purpose,
-        "challenge_issued_at": given.issued_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "challenge_issued_at": given.issued_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
     try:
         certificate = Certificate.parse(parsed.certificate)
