@@ -11,8 +11,11 @@ import traceback
 from collections.abc import Callable, Iterator
 
 import pytest
+from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 
 from attacks.forge import PERSON, Cms, certificate, changed, tlv, verifier
+from attacks.test_pdf import dictionary, plain, second, signed, updated
 from kojin_card.authn import AuthenticationProof, Challenge
 from kojin_card.errors import KojinError
 from kojin_card.pki import der, names
@@ -167,3 +170,17 @@ def test_nothing_of_a_verdict_has_a_truth_value() -> None:
     assert copy.deepcopy(check) == check
     assert sorted(CheckState)[0] == CheckState.FAILED
     assert str(Indication.TOTAL_FAILED) == f"{Indication.TOTAL_FAILED}" == "TOTAL_FAILED"
+
+
+def test_parts_of_a_pdf_disclose_nobody_when_the_document_failed() -> None:
+    """Each signature is good, and something is hidden that neither of them shows: the document is not accepted."""
+    good = second(signed(plain(), "First"))
+    assert [part.holder is None for part in verifier().verify_pdf(good, disclose=True).parts] == [False, False]
+
+    def hide(writer: IncrementalPdfFileWriter) -> None:
+        numbers = generic.ArrayObject(generic.NumberObject(number) for number in (0, 9, 20, 30))
+        writer.add_object(dictionary(ByteRange=numbers))
+
+    verdict = verifier().verify_pdf(second(signed(updated(plain(), hide), "First")), disclose=True)
+    assert verdict.reasons == ("coverage.hidden",)
+    assert [part.holder for part in verdict.parts] == [None, None]

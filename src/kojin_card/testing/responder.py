@@ -98,7 +98,7 @@ def _handler(responder: OcspResponder) -> type[BaseHTTPRequestHandler]:
             del format, args
 
         def do_POST(self) -> None:  # the name is http.server's
-            length = min(int(self.headers.get("Content-Length") or 0), _MAX_REQUEST)
+            length = max(0, min(int(self.headers.get("Content-Length") or 0), _MAX_REQUEST))
             request, fault = self.rfile.read(length), responder.fault
             responder.cookies += "Cookie" in self.headers
             if self.headers.get("Content-Type") != "application/ocsp-request":

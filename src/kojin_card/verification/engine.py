@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -275,10 +275,11 @@ class Task:
             found[missing] = Check.not_checked(missing)
         ordered = tuple(sorted(found.values(), key=lambda check: _ORDER[check.id]))
         holder = None
-        if self.disclose and certificate is not None:
-            wanted = BEFORE_DISCLOSURE & required
-            if all(found[check].state is CheckState.PASSED for check in wanted):
-                holder = Holder.of(certificate)
+        disclosable = all(found[check].state is CheckState.PASSED for check in BEFORE_DISCLOSURE & required)
+        if not disclosable:  # what fails the document fails each of its signatures
+            parts = tuple(replace(part, holder=None) for part in parts)
+        elif self.disclose and certificate is not None:
+            holder = Holder.of(certificate)
         return Verdict(
             subject=subject,
             store=str(self.trust.store),

@@ -95,9 +95,12 @@ class Verifier:
         tsa: TsaStore | None = None,
         now: Callable[[], datetime] = utc_now,
         grace: timedelta | None = None,
+        keep_certificates: bool = False,
     ) -> Verifier:
         """A verifier of real cards: the six published CAs of JPKI."""
-        return cls.for_store(Store.PRODUCTION, revocation, tsa=tsa, now=now, grace=grace)
+        return cls.for_store(
+            Store.PRODUCTION, revocation, tsa=tsa, now=now, grace=grace, keep_certificates=keep_certificates
+        )
 
     @classmethod
     def for_store(
@@ -110,6 +113,7 @@ class Verifier:
         tsa: TsaStore | None = None,
         now: Callable[[], datetime] = utc_now,
         grace: timedelta | None = None,
+        keep_certificates: bool = False,
     ) -> Verifier:
         """A verifier of the store of that name.
 
@@ -121,7 +125,8 @@ class Verifier:
             TrustError: no such store, an anchor of another store, or one whose key another store knows.
             SpecError: a malformed anchor file.
         """
-        return cls(TrustStore.load(store, folder=folder, extra_anchors=extra_anchors), revocation, now, grace, tsa)
+        trust = TrustStore.load(store, folder=folder, extra_anchors=extra_anchors)
+        return cls(trust, revocation, now, grace, tsa, keep_certificates)
 
     @property
     def policy_sha256(self) -> str:
