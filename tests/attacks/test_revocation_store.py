@@ -176,6 +176,10 @@ def test_an_index_that_others_may_write_is_not_believed(tmp_path: Path) -> None:
     add(tmp_path, crl())
     index_of(tmp_path).chmod(0o646)
     assert judge(tmp_path).reasons == ("revocation.unusable",)
+    told = "others may write the index of this municipality"  # no damage: what to do is another thing
+    assert list_crls(tmp_path, store(), now=NOW)[0].problem == told
+    with pytest.raises(InputError, match=told):
+        add(tmp_path, crl(at=NOW))
     index_of(tmp_path).chmod(0o644)
     judge(tmp_path).require()
 

@@ -60,7 +60,19 @@ Stamp = tuple[int, int, int, int]
 
 
 class IndexDamaged(DecodeError):
-    """A file that is not the index it should be; what it says counts for nothing."""
+    """A file that is not the index it should be; what it says counts for nothing.
+
+    Attributes:
+        words_for_people: what they are told.
+    """
+
+    words_for_people = "the index of this municipality is damaged"
+
+
+class IndexOpenToOthers(IndexDamaged):
+    """An index that group or others may write: whoever did could have taken a revocation out."""
+
+    words_for_people = "others may write the index of this municipality"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,8 +149,10 @@ class CrlIndex:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0))
         try:
             about = os.fstat(handle)
-            if not stat.S_ISREG(about.st_mode) or (os.name == "posix" and about.st_mode & 0o022):
-                raise IndexDamaged("not a regular file, or one that others may write")
+            if not stat.S_ISREG(about.st_mode):
+                raise IndexDamaged("not a regular file")
+            if os.name == "posix" and about.st_mode & 0o022:
+                raise IndexOpenToOthers("an index that others may write")
             if not _HEAD.size + _LIST.size + _DIGEST_BYTES <= about.st_size <= MAX_INDEX_BYTES:
                 raise IndexDamaged("an index of an impossible size")
             seen = stamp(about)

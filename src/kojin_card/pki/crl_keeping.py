@@ -224,7 +224,8 @@ def _index_so_far(folder: Path, begin: str, anchor: TrustAnchor, crl: Crl, now: 
     except FileNotFoundError:
         return _from_kept(folder, begin, anchor, crl, now)
     except (IndexDamaged, OSError) as bad:
-        raise InputError("the index of this municipality is damaged", operation=_ADD, file=path.name) from bad
+        words = getattr(bad, "words_for_people", IndexDamaged.words_for_people)
+        raise InputError(words, operation=_ADD, file=path.name) from bad
     return index
 
 
@@ -285,8 +286,9 @@ def list_crls(
             if path.stem != stem(index.key_id, index.scope):
                 raise IndexDamaged("an index of another CA key or municipality")
             out.append(_of_index(path, index, anchor, now, max_age))
-        except (DecodeError, OSError):
-            out.append(CrlListing(path.name, "", problem="the index of this municipality is damaged"))
+        except (DecodeError, OSError) as bad:
+            words = getattr(bad, "words_for_people", IndexDamaged.words_for_people)
+            out.append(CrlListing(path.name, "", problem=words))
     for path in loose:
         try:
             data = to_der(read_bounded(path, MAX_CRL_BYTES), PEM_LABEL, limit=MAX_CRL_BYTES)
