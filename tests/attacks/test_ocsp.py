@@ -536,7 +536,7 @@ def test_no_fault_of_http_is_good_or_waited_for(responder: OcspResponder, fault:
     with_limits = OcspSettings(responder.settings().responders, limits=SHORT)
     began = time.monotonic()
     verdict = judge(OcspSource(with_limits))
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20  # a second where nothing else runs; the slow ones take thirty
     assert verdict.reasons == ("revocation.unreachable",)
     assert "127.0.0.1" not in verdict.check(CheckId.REVOCATION).evidence["detail"]
 
