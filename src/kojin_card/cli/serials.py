@@ -21,7 +21,7 @@ from kojin_card.cli.exits import Exit, exit_of_indication, worst
 from kojin_card.cli.files import check_input, output_stream, refuse_same, standard_input, why
 from kojin_card.cli.framework import option
 from kojin_card.cli.judging import Judging, Moment
-from kojin_card.cli.render import Block, Fields, Heading, Line, escape
+from kojin_card.cli.render import Block, Fields, Heading, Line, spreadsheet_cell
 from kojin_card.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ _OPERATION = "cert status"
 #: how many bad lines are named on the screen and in the summary; all of them are in the results
 MAX_NAMED = 50
 _STATES = ("good", "revoked", "expired", "unknown", "bad")
-#: what makes a cell a formula; Japanese spreadsheets take the full-width signs too
-_FORMULA = tuple("=+-@\t\r＝＋－＠")
 _FIELDS = (
     "row", "id", "issuer_key_id", "serial", "status", "revoked_at", "revocation_reason", "indication", "sub_indication",
     "reasons", "method", "source", "asserted_by", "this_update", "next_update", "end", "judged_at", "problem",
@@ -196,9 +194,7 @@ def _csv(cells: tuple[str, ...] | list[str]) -> str:
 
 
 def _cell(value: str | int | None) -> str:
-    """A cell that no spreadsheet takes for a formula, and no terminal for a command."""
-    text = "" if value is None else escape(str(value))
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return "" if value is None else spreadsheet_cell(str(value))
 
 
 def _summary(session: Session, output: str, counts: Counter[str], named: list[tuple[int, str]], overall: Exit) -> None:

@@ -210,6 +210,11 @@ def _newer(crl: Crl, before: CrlIndex) -> bool:
     return True
 
 
+def _why(bad: Exception) -> str:
+    """What people are told of an index that cannot be used."""
+    return bad.words_for_people if isinstance(bad, IndexDamaged) else IndexDamaged.words_for_people
+
+
 def _index_so_far(folder: Path, begin: str, anchor: TrustAnchor, crl: Crl, now: datetime) -> CrlIndex | None:
     """The index that is there; where there is none but lists are kept, what they say.
 
@@ -224,8 +229,7 @@ def _index_so_far(folder: Path, begin: str, anchor: TrustAnchor, crl: Crl, now: 
     except FileNotFoundError:
         return _from_kept(folder, begin, anchor, crl, now)
     except (IndexDamaged, OSError) as bad:
-        words = getattr(bad, "words_for_people", IndexDamaged.words_for_people)
-        raise InputError(words, operation=_ADD, file=path.name) from bad
+        raise InputError(_why(bad), operation=_ADD, file=path.name) from bad
     return index
 
 
@@ -287,8 +291,7 @@ def list_crls(
                 raise IndexDamaged("an index of another CA key or municipality")
             out.append(_of_index(path, index, anchor, now, max_age))
         except (DecodeError, OSError) as bad:
-            words = getattr(bad, "words_for_people", IndexDamaged.words_for_people)
-            out.append(CrlListing(path.name, "", problem=words))
+            out.append(CrlListing(path.name, "", problem=_why(bad)))
     for path in loose:
         try:
             data = to_der(read_bounded(path, MAX_CRL_BYTES), PEM_LABEL, limit=MAX_CRL_BYTES)
