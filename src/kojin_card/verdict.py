@@ -7,6 +7,7 @@ people and a test keeps the two equal.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC
 from enum import StrEnum
 from typing import TYPE_CHECKING, NoReturn, Self
 
@@ -96,6 +97,11 @@ class CheckId(StrEnum):
     IMPRINT = "imprint"
     EARLIER = "earlier"
     CHIP = "chip"
+
+
+def utc_seconds(moment: datetime) -> str:
+    """A time as evidence has it: ISO 8601 in UTC, whole seconds, whatever its zone."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(frozen=True, slots=True)

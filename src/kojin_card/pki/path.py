@@ -8,7 +8,6 @@ Evidence never holds a name, an item or the dates of a certificate: notAfter is 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC
 from typing import TYPE_CHECKING
 
 from kojin_card.errors import DecodeError
@@ -25,7 +24,7 @@ from kojin_card.pki.certificate import (
 )
 from kojin_card.pki.profile import Purpose, load_profiles
 from kojin_card.pki.revocation import RevocationStatus
-from kojin_card.verdict import Check, CheckId
+from kojin_card.verdict import Check, CheckId, utc_seconds
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -206,4 +205,4 @@ def check_revocation(
 
 
 def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if moment is None else utc_seconds(moment)

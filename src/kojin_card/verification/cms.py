@@ -12,7 +12,7 @@ from kojin_card.pki.algorithms import DIGESTS, SIGNATURES, WEAK_DIGESTS, digest_
 from kojin_card.pki.certificate import Certificate
 from kojin_card.pki.profile import Purpose, load_profiles
 from kojin_card.pki.reuse import other_meaning
-from kojin_card.verdict import Check, CheckId, CheckState
+from kojin_card.verdict import Check, CheckId, CheckState, utc_seconds
 from kojin_card.verification import timestamps
 from kojin_card.verification.engine import SIGNATURE_CHECKS, Content
 from kojin_card.verification.signed_data import (
@@ -103,7 +103,7 @@ class Signing:
         claimed = self.signer.claimed_time()
         trusted_from: datetime | None = None
         if claimed is not None:
-            evidence["claimed_signing_time"] = claimed.strftime("%Y-%m-%dT%H:%M:%SZ")
+            evidence["claimed_signing_time"] = utc_seconds(claimed)
         named, certificate = self._certificate()
         profile = self._profile(certificate)
         algorithms = self._algorithms(profile)

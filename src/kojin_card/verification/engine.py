@@ -14,7 +14,7 @@ from kojin_card.pki.algorithms import Outcome, acceptable_key, method, verify
 from kojin_card.pki.profile import load_profiles
 from kojin_card.pki.revocation import RevocationAnswer, Unknown
 from kojin_card.secret import Secret
-from kojin_card.verdict import Check, CheckId, CheckState, TimeBasis, Verdict
+from kojin_card.verdict import Check, CheckId, CheckState, TimeBasis, Verdict, utc_seconds
 from kojin_card.verification import policy
 from kojin_card.verification.holder import Holder
 from kojin_card.version import __version__
@@ -123,7 +123,7 @@ class Moment:
             claimed: the signed signingTime.
             not_before: the certificate's, once its issuer is known.
         """
-        said = claimed.strftime("%Y-%m-%dT%H:%M:%SZ")
+        said = utc_seconds(claimed)
         if claimed - self.at > CLOCK_SKEW:
             return Check.failed("time.contradicted", claimed_signing_time=said, later_than="the time of judgement")
         if not_before is not None and not_before - claimed > CLOCK_SKEW:

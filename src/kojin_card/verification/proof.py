@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC
 from typing import TYPE_CHECKING
 
 from kojin_card.authn import AuthenticationProof
@@ -11,7 +10,7 @@ from kojin_card.errors import DecodeError
 from kojin_card.pki.algorithms import ecdsa_der, method
 from kojin_card.pki.certificate import Certificate
 from kojin_card.pki.profile import Purpose
-from kojin_card.verdict import Check, CheckId, CheckState
+from kojin_card.verdict import Check, CheckId, CheckState, utc_seconds
 from kojin_card.verification.engine import SIGNATURE_CHECKS
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def judge(
     evidence |= {
         "audience": given.audience,
         "purpose": given.purpose,
-        "challenge_issued_at": given.issued_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "challenge_issued_at": utc_seconds(given.issued_at),
     }
     try:
         certificate = Certificate.parse(parsed.certificate)

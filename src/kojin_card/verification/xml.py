@@ -18,7 +18,7 @@ from kojin_card.pki import der
 from kojin_card.pki.algorithms import Outcome, digest_label, ecdsa_der, verify
 from kojin_card.pki.certificate import Certificate
 from kojin_card.pki.profile import Purpose, load_profiles
-from kojin_card.verdict import Check, CheckId, CheckState, SignedContent
+from kojin_card.verdict import Check, CheckId, CheckState, SignedContent, utc_seconds
 from kojin_card.verification.cms import REQUIRED
 from kojin_card.verification.engine import BEFORE_DISCLOSURE
 from kojin_card.verification.xml_coverage import Cover, in_place, judge_coverage
@@ -308,7 +308,7 @@ class _Signing:
             if any(check.id is CheckId.CHAIN and check.state is CheckState.PASSED for check in about):
                 trusted_from = certificate.not_before
         if claimed is not None:
-            evidence["claimed_signing_time"] = claimed.strftime("%Y-%m-%dT%H:%M:%SZ")
+            evidence["claimed_signing_time"] = utc_seconds(claimed)
             contradiction = self.task.moment.contradicted(claimed, trusted_from)
             if contradiction is not None:
                 checks.append(contradiction)
