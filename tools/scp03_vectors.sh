@@ -48,6 +48,7 @@ exchange() { # WHAT FACT HEADER DATA LE ANSWER SW
     [ -z "$data" ] || plain+=$(byte $((${#data} / 2)))$data
     plain+=$le
     counter=$(printf '%030X' "$number")
+    ((0x$level & 0x10)) && le=00 # D §6.2.5: the answer has a MAC, so there is one to ask for
     if ((0x$level & 0x02)) && [ -n "$data" ]; then # D §6.2.6: IV is the counter, enciphered
         iv=$(ecb "$s_enc" "00$counter")
         data=$(cbc "$s_enc" "$iv" "$(padded "$data")")
