@@ -13,7 +13,8 @@ HOST=0F1E2D3C4B5A69788796A5B4C3D2E1F0 CARD=C0C1C2C3C4C5C6C7C8C9CACBCCCDCECF # cu
 DIVERSIFICATION=00001122334455667788                                      # informative; no key depends on it
 COUNTER=00002A
 VERSION=30 NEW_VERSION=31
-ISD_ENTRY=E3124F07${ISD}9F70010FC503${ISD_PRIVILEGES:-9EFE80}
+PRIVILEGES=9EFE80                                                         # GP §11.1.2, tables 11-7 to 11-9: what a card has here is its own choice
+ISD_ENTRY=E3124F07${ISD}9F70010FC503$PRIVILEGES
 
 octets() { local text=$1; printf '%b' "$(sed 's/../\\x&/g' <<<"$text")"; }
 hex() { od -An -v -tx1 | tr -d ' \n' | tr a-f A-F; }
@@ -118,6 +119,7 @@ new_dek = "$new_dek"
 host_challenge = "$host"
 card_challenge = "$card"
 sequence_counter = "$counter"
+privileges = "$PRIVILEGES"
 s_enc = "$s_enc"  # D §6.2.1
 s_mac = "$s_mac"
 s_rmac = "$s_rmac"

@@ -169,7 +169,8 @@ def card_of(card_state: Callable[..., Any]) -> Callable[[dict[str, Any]], SoftCa
         keys = KeySet(*(int(found["key_version"], 16), *(octets(found, one) for one in ("enc", "mac", "dek"))))
         # the counter rises before it is used
         counter = int(found["sequence_counter"] or "1", 16) - 1
-        issuer = replace(state.content.issuer, keys=(keys,), sequence=counter)
+        privileges = octets(found, "privileges")
+        issuer = replace(state.content.issuer, privileges=privileges, keys=(keys,), sequence=counter)
         return SoftCard.in_memory(
             replace(state, knobs=knobs, content=replace(state.content, issuer=issuer)),
             random=lambda size: octets(found, "card_challenge")[:size],

@@ -14,12 +14,13 @@ import sys
 
 from smartcard.System import readers
 from ykman.pcsc import ScardSmartCardConnection
-from yubikit.core import TRANSPORT, Tlv
+from yubikit.core import TRANSPORT
 from yubikit.core.smartcard import ApduError, SmartCardConnection
 from yubikit.core.smartcard.scp import KeyRef, Scp03KeyParams, StaticKeys
 from yubikit.securitydomain import SecurityDomainSession
 
-KEY_INFORMATION, CARD_DATA, NOTHING = 0xE0, 0x66, 0x7F7F
+NOTHING = 0x7F7F
+GET_STATUS = (0xF2, 0x80, 0x02, bytes.fromhex("4F00"))  # the issuer's domain
 
 
 class PipedCard(SmartCardConnection):
@@ -45,6 +46,14 @@ def opened(reader: str) -> SmartCardConnection:
     return ScardSmartCardConnection(found.createConnection())
 
 
+def keys(session: SecurityDomainSession) -> dict[str, dict[str, int]]:
+    """Identifier and version of each key, and what it is: type and bytes."""
+    return {
+        bytes(key).hex().upper(): {f"{kind:02X}": size for kind, size in parts.items()}
+        for key, parts in session.get_key_information().items()
+    }
+
+
 def refused(ask: object, *words: object) -> str:
     """The status word of a refusal."""
     try:
@@ -56,21 +65,20 @@ def refused(ask: object, *words: object) -> str:
 
 def main(reader: str) -> int:
     session = SecurityDomainSession(opened(reader))
-    found: dict[str, object] = {"in clear": session.get_data(KEY_INFORMATION).hex().upper()}
+    found: dict[str, object] = {"in clear": keys(session)}
 
     session.authenticate(Scp03KeyParams())
-    information = session.get_data(KEY_INFORMATION)
-    found["in the session"] = information.hex().upper()
-    found["keys"] = [Tlv.unpack(0xC0, one).hex().upper() for one in Tlv.parse_list(Tlv.unpack(0xE0, information))]
+    found["in the session"] = keys(session)
+    found["whole"] = session.protocol.send_apdu(0x80, 0xCA, 0x00, 0xE0).hex().upper()
+    found["recognition"] = session.get_card_recognition_data().hex().upper()
     found["nothing there"] = refused(session.get_data, NOTHING)
-    found["registry"] = session.protocol.send_apdu(0x80, 0xF2, 0x80, 0x02, bytes.fromhex("4F00")).hex().upper()
-    found["card data"] = session.get_data(CARD_DATA).hex().upper()
+    found["registry"] = session.protocol.send_apdu(0x80, *GET_STATUS).hex().upper()
     # YubiKeys want the key without the byte before it that says how long it is; GlobalPlatform wants it with (D §7.2)
     found["their PUT KEY"] = refused(session.put_key, KeyRef(1, 0x01), StaticKeys.default(), 0)
-    found["again"] = session.get_data(KEY_INFORMATION).hex().upper()
+    found["again"] = keys(session)
 
     session = SecurityDomainSession(session.protocol.connection)
-    found["after SELECT"] = refused(session.protocol.send_apdu, 0x80, 0xF2, 0x80, 0x02, bytes.fromhex("4F00"))
+    found["after SELECT"] = refused(session.protocol.send_apdu, 0x80, *GET_STATUS)
     try:
         session.authenticate(Scp03KeyParams(keys=StaticKeys(bytes(16), bytes(16), bytes(16))))
     except ValueError as bad:
