@@ -1,4 +1,4 @@
-"""Whole conversations of SCP03 that OpenSSL computed, against the client and against the software card (ARCHITECTURE §4).
+"""Whole conversations of SCP03 that OpenSSL computed, against the client and the software card (ARCHITECTURE §4).
 
 Both are written twice on purpose and could still share a misreading; ``fixtures/scp03`` shares no code with either: a
 shell script types GlobalPlatform's formulas, and OpenSSL's command line does the ciphers and MACs.
@@ -166,7 +166,8 @@ def card_of(card_state: Callable[..., Any]) -> Callable[[dict[str, Any]], SoftCa
     def make(found: dict[str, Any]) -> SoftCard:
         state = card_state("adult")
         knobs = replace(state.knobs, scp03_s16=found["mode"] == "S16", scp03_pseudo_random=found["pseudo_random"])
-        keys = KeySet(*(int(found["key_version"], 16), *(octets(found, one) for one in ("enc", "mac", "dek"))))
+        enc, mac, dek = (octets(found, one) for one in ("enc", "mac", "dek"))
+        keys = KeySet(int(found["key_version"], 16), enc, mac, dek)
         # the counter rises before it is used
         counter = int(found["sequence_counter"] or "1", 16) - 1
         privileges = octets(found, "privileges")
@@ -193,7 +194,9 @@ def test_the_software_card_answers_as_typed(name: str, card_of: Callable[[dict[s
     card = card_of(found)
     for number, (answer, typed) in enumerate(answered(card, found)):
         assert answer.hex().upper() == typed.hex().upper(), f"step {number}"
-    added = card.state.content.issuer.keys[-1]
+    content = card.state.content
+    assert content is not None
+    added = content.issuer.keys[-1]
     new = [octets(found, f"new_{one}") for one in ("enc", "mac", "dek")]
     assert [added.version, added.enc, added.mac, added.dek] == [int(found["new_version"], 16), *new]
 

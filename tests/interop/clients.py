@@ -1,4 +1,4 @@
-"""Clients of GlobalPlatform that nobody here wrote, each in the virtual environment that ``tools/setup.sh foreign`` made.
+"""Clients of GlobalPlatform that nobody here wrote, each in the environment that ``setup.sh foreign`` made for it.
 
 Where a machine can make them, their absence fails a test; where it cannot, marks.foreign names what it lacks. Only pip
 failing (no package index within reach) is a skip, which tests/plugins/honest_run.py tells, and never where CI runs.

@@ -30,7 +30,8 @@ def main(reader: str) -> dict[str, Any]:
     spec = globalplatform_spec()
     isd, domain, slot = spec.aid("isd"), spec.aid("ssd_prefix") + INSTANCE, spec.aid("slot_prefix") + INSTANCE
     trial = TrialKeys().static()
-    own = StaticKeys(0x01, *(Secret(bytes((number,)) * 32) for number in (0x51, 0x62, 0x73)))
+    enc, mac, dek = (Secret(bytes((number,)) * 32) for number in (0x51, 0x62, 0x73))
+    own = StaticKeys(0x01, enc, mac, dek)
     told: dict[str, Any] = {"slot": slot.hex()}
     connection = open_card(reader)
     try:
@@ -44,18 +45,16 @@ def main(reader: str) -> dict[str, Any]:
         told["keys"]["issuer"] = versions(manager)
         manager.install_domain(domain, OWNER, QUOTA)
     with open_session(card, domain, trial, SecurityLevel.C_MAC_C_DEC) as session:
-        manager = ContentManager(session)
-        told["keys"]["domain before"] = versions(manager)
-        manager.put_key(own)
+        ContentManager(session).put_key(own)
     with open_session(card, domain, own) as session:
         manager = ContentManager(session)
-        told["keys"]["domain after"] = versions(manager)
+        told["keys"]["domain"] = versions(manager)
         manager.install_slot(slot)
         told["slots"] = [one.aid.hex() for one in manager.status().slots]
     with open_session(card, isd, trial, SecurityLevel.C_MAC) as session:
         manager = ContentManager(session)
         (found,) = manager.status().domains
-        told["state"] = found.life_cycle
+        told["state"] = found.state
         manager.delete(domain, related=True)
         left = manager.status()
         told["after"] = {"domains": len(left.domains), "slots": len(left.slots)}

@@ -7,7 +7,8 @@
 * ``isd``, ``select:AID`` select; ``install:PACKAGE:MODULE:AID:PRIVILEGE:C9`` installs (privilege ``SD`` or nothing);
 * ``put:VERSION`` puts the keys of that number; ``delete:AID`` deletes.
 
-The last line on stdout is JSON: for each step what it gave, or ``{"error": ...}`` in Py-GP's words.
+The last line on stdout is JSON: for each step what it gave, up to the first that failed: ``{"error": ...}`` in Py-GP's
+words.
 Py-GP ships its binding to PC/SC for Windows only; pyscard has the same one.
 """
 
@@ -15,7 +16,6 @@ from __future__ import annotations
 
 import json
 import sys
-from types import SimpleNamespace
 
 import smartcard.scard
 
@@ -42,10 +42,6 @@ def keys() -> object:
     return pygp.get_key_information()
 
 
-def last() -> object:
-    return SimpleNamespace(response=pygp.last_response(), status=pygp.last_status()).__dict__
-
-
 STEPS = {
     "auth": auth,
     "keys": keys,
@@ -55,8 +51,6 @@ STEPS = {
     "install": install,
     "put": pygp.put_scp_key,
     "delete": pygp.delete,
-    "status": pygp.get_status_applications,
-    "last": last,
 }
 
 
@@ -71,9 +65,10 @@ def main(reader: str, steps: list[str]) -> int:
     for step in steps:
         name, *words = step.split(":")
         try:
-            told.append(STEPS[name](*words))  # type: ignore[operator]
-        except BaseException as bad:  # noqa: BLE001 - it raises that class itself
+            told.append(STEPS[name](*words))
+        except BaseException as bad:  # it raises that class itself
             told.append({"error": str(bad), "status": pygp.last_status()})
+            break
     pygp.close()
     sys.stdout.write(json.dumps(told) + "\n")
     return 0

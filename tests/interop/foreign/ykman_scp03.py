@@ -1,7 +1,7 @@
 """Yubico's client of SCP03 (yubikit of yubikey-manager 5.9) at work on a card: runs in that program's own environment.
 
-``python ykman_scp03.py READER`` goes through PC/SC with ykman's own connection; with ``-`` for the reader it writes each
-command as ``> HEX`` on stdout and reads the answer as a line of hex on stdin. The last line is ``= JSON``.
+``python ykman_scp03.py READER`` goes through PC/SC with ykman's own connection; with ``-`` for the reader it writes
+each command as ``> HEX`` on stdout and reads the answer as a line of hex on stdin. The last line is ``= JSON``.
 
 What yubikit is given: the card, and the keys 404142..4F that it has built in as everybody's. All else (derivation,
 cryptograms, C-MAC, C-ENC, R-MAC, R-ENC of level 33, counters, padding) is its own.
@@ -21,9 +21,10 @@ from yubikit.securitydomain import SecurityDomainSession
 
 NOTHING = 0x7F7F
 GET_STATUS = (0xF2, 0x80, 0x02, bytes.fromhex("4F00"))  # the issuer's domain
+NEW = StaticKeys(*(bytes((number,)) * 16 for number in (0x51, 0x62, 0x73)))
 
 
-class PipedCard(SmartCardConnection):
+class PipedCard(SmartCardConnection):  # type: ignore[misc]
     """A card at the other end of stdin and stdout."""
 
     @property
@@ -73,9 +74,12 @@ def main(reader: str) -> int:
     found["recognition"] = session.get_card_recognition_data().hex().upper()
     found["nothing there"] = refused(session.get_data, NOTHING)
     found["registry"] = session.protocol.send_apdu(0x80, *GET_STATUS).hex().upper()
-    # YubiKeys want the key without the byte before it that says how long it is; GlobalPlatform wants it with (D §7.2)
-    found["their PUT KEY"] = refused(session.put_key, KeyRef(1, 0x01), StaticKeys.default(), 0)
-    found["again"] = keys(session)
+    # without the byte before each key that says how long it is (D §7.2 has it; the card takes both)
+    found["put"] = refused(session.put_key, KeyRef(1, 0x01), NEW)
+
+    session = SecurityDomainSession(session.protocol.connection)
+    session.authenticate(Scp03KeyParams(KeyRef(1, 0x01), NEW))
+    found["with the new keys"] = keys(session)
 
     session = SecurityDomainSession(session.protocol.connection)
     found["after SELECT"] = refused(session.protocol.send_apdu, 0x80, *GET_STATUS)

@@ -217,6 +217,8 @@ def _request(command: Received) -> _Request:
 def _parameters(octets: bytes) -> tuple[bytes, int | None]:
     """Application-specific parameters (C9) and the quota (EF { C8 }), each at most once, in this order.
 
+    System parameters with nothing in them are as good as none: Py-GP always writes ``EF00``.
+
     Raises:
         Refused: 6A80.
     """
@@ -224,10 +226,10 @@ def _parameters(octets: bytes) -> tuple[bytes, int | None]:
         objects = {one.tag: one.value for one in tlv.read_all(octets)}
         if b"".join(tlv.encode(tag, value) for tag, value in objects.items()) != octets:
             raise Refused(SW.WRONG_DATA)
-        specific, system = objects.pop(_SPECIFIC, b""), objects.pop(_SYSTEM, None)
+        specific, system = objects.pop(_SPECIFIC, b""), objects.pop(_SYSTEM, b"")
         if objects:
             raise Refused(SW.WRONG_DATA)
-        if system is None:
+        if not system:
             return specific, None
         (one,) = tlv.read_all(system)
     except (DecodeError, ValueError):
