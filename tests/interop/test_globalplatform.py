@@ -1,6 +1,6 @@
-"""Clients of GlobalPlatform that nobody here wrote: Yubico's SCP03 and Py-GP (pcsc.md §8), on the software card; then ours.
+"""Clients of GlobalPlatform that nobody here wrote: Yubico's SCP03 and Py-GP (pcsc.md §8), on our card; then ours.
 
-The card side of SCP03 and its registry are written here, and so is the client: these say that they are GlobalPlatform's.
+The card's side of SCP03 and its registry are written here, and so is the client: these say that both are the standard's.
 """
 
 from __future__ import annotations
@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,10 +19,12 @@ from typing import Any
 import pytest
 
 from interop.clients import NEEDED_TO_BUILD, command
-from interop.pcscd import NAME, NEEDED, CannotStart, Desk, served
+from interop.pcscd import NAME, NEEDED, PATIENCE, CannotStart, Desk, served
 from interop.test_bindings import NOT_BUILT
 from kojin_card.simulator import CardState, SoftCard, make_card
+from support import ROOT
 
+CONVERSATIONS = ROOT / "fixtures" / "scp03"
 READER, OTHER_READER = f"{NAME} 00 00", f"{NAME} 00 01"
 ISD = "A0000001510000"
 #: GP §11.3.3.1: three AES keys of 16 bytes, version FF
@@ -66,9 +70,23 @@ def check_yubikit(told: dict[str, Any]) -> None:
 
 
 @pytest.mark.foreign(*NEEDED_TO_BUILD)
-def test_yubikit_opens_a_session_in_this_process(card_state: Callable[[str], CardState]) -> None:
-    """Without PC/SC between: its commands come through a pipe, and its answers go back."""
-    card = SoftCard.in_memory(card_state("adult"))
+@pytest.mark.parametrize("challenge", ["random", "pseudo"])
+def test_yubikit_computes_the_typed_bytes(challenge: str) -> None:
+    """``fixtures/scp03`` was computed with OpenSSL: a third party says that the formulas are right."""
+    path = CONVERSATIONS / f"s8_aes128_{challenge}_33.toml"
+    words = [*command("ykman", "ykman_conversation.py"), str(path)]
+    said = subprocess.run(words, capture_output=True, text=True, check=True, env={}, timeout=PATIENCE)
+    assert json.loads(said.stdout) == [[True, True]] * len(tomllib.loads(path.read_text("utf-8"))["step"][1:])
+
+
+@pytest.mark.foreign(*NEEDED_TO_BUILD)
+@pytest.mark.parametrize("pseudo_random", [True, False])
+def test_yubikit_opens_a_session_in_this_process(
+    card_state: Callable[[str], CardState], *, pseudo_random: bool
+) -> None:
+    """Without PC/SC between: its commands come through a pipe, and the answers go back."""
+    state = card_state("adult")
+    card = SoftCard.in_memory(replace(state, knobs=replace(state.knobs, scp03_pseudo_random=pseudo_random)))
     words = [*command("ykman", "ykman_scp03.py"), "-"]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={}) as program:
         assert program.stdin is not None
@@ -105,10 +123,21 @@ def pygp(desk: Desk, *steps: str) -> tuple[list[Any], str]:
 @pytest.mark.foreign(*NEEDED, *NEEDED_TO_BUILD)
 def test_pygp_takes_an_empty_registry_for_an_error(content_desk: Desk) -> None:
     """GET STATUS finds no application: 6A88, as GlobalPlatform has it, and Py-GP's ``ls`` gives up (pcsc.md §8)."""
-    (opened, keys, listed), _ = pygp(content_desk, "auth:00", "keys", "ls")
-    assert opened is None
-    assert keys is None or keys
+    (opened, keys, listed), log = pygp(content_desk, "auth:00", "keys", "ls")
+    assert (opened, keys) == (None, None)
+    for number in ("01", "02", "03"):
+        assert f"Key identifier: {number},  Key version number: FF,  Key length: 16 bytes,  KeyType: AES" in log
     assert listed["status"] == "6A88"
+
+
+@pytest.mark.foreign(*NEEDED, *NEEDED_TO_BUILD)
+def test_pygp_finds_scp03_and_no_scp02(content_desk: Desk) -> None:
+    """At both kinds of card challenge; SCP02 this card does not have, and says so by what it answers."""
+    (refused,), _ = pygp(content_desk, "auth:00:02")
+    assert refused["error"]
+    for value in ("off", "on"):
+        content_desk.set(1, knobs=(f"scp03_pseudo_random={value}",))
+        assert pygp(content_desk, "auth:00:03")[0] == [None]
 
 
 @pytest.mark.foreign(*NEEDED, *NEEDED_TO_BUILD)

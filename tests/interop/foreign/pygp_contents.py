@@ -2,7 +2,8 @@
 
 ``python pygp_contents.py READER STEP...``, each step ``name[:word...]``:
 
-* ``auth:VERSION`` opens SCP03 at security level 03 with the keys under that number; ``keys`` lists what GET DATA tells;
+* ``auth:VERSION`` opens SCP03 at security level 03 with the keys under that number, ``auth:VERSION:02`` wants SCP02;
+* ``keys`` lists what GET DATA tells;
 * ``ls`` lists everything (to stderr, where Py-GP logs);
 * ``isd``, ``select:AID`` select; ``install:PACKAGE:MODULE:AID:PRIVILEGE:C9`` installs (privilege ``SD`` or nothing);
 * ``put:VERSION`` puts the keys of that number; ``delete:AID`` deletes.
@@ -30,8 +31,8 @@ KEYS = {
 LEVEL = 0x03  # C-DECRYPTION and C-MAC
 
 
-def auth(version: str) -> None:
-    pygp.auth(keysetversion=version, securitylevel=LEVEL)
+def auth(version: str, protocol: str | None = None) -> None:
+    pygp.auth(keysetversion=version, securitylevel=LEVEL, scp=protocol)
 
 
 def install(package: str, module: str, aid: str, privilege: str, parameters: str) -> None:
