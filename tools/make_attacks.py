@@ -31,7 +31,13 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "attacks.md"
 
 #: where tests with an entry stand
-PLACES = ("tests/attacks", "tests/fuzz", "tests/cli/test_render.py", "tests/client/test_globalplatform_session.py")
+PLACES = (
+    "tests/attacks",
+    "tests/fuzz",
+    "tests/cli/test_render.py",
+    "tests/client/test_globalplatform_session.py",
+    "tests/client/test_globalplatform_content.py",
+)
 
 #: the entries of the catalogue of attacks (jpki.md §6, in its order; A-28 is the issue's), then what goes beyond it
 ENTRIES: Mapping[str, str] = {
