@@ -285,12 +285,8 @@ def test_who_wants_16_bytes_does_not_get_8() -> None:
 # --- the gate --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.attack(
-    "a key of the trial, or any key, for a card that is not ours",
-    "authentication of an owner or issuer to a real card, on an assumption",
-    "unproven",
-)
-@pytest.mark.parametrize("trial", [True, False])
+@pytest.mark.attack("channel", "{} for a card that is not ours", "unproven, before anything is sent")
+@pytest.mark.parametrize("trial", [True, False], ids=["trial keys", "an owner's keys"])
 def test_nothing_is_sent_to_a_card_that_is_not_ours(trial: bool) -> None:
     keys = TrialKeys().static() if trial else key_set()
     card = SecurityDomain(octets(128))
@@ -342,9 +338,7 @@ OPENING: dict[str, tuple[Callable[[bytes], bytes], type[KojinError]]] = {
 }
 
 
-@pytest.mark.attack(
-    "INITIALIZE UPDATE answered by who has not the keys", "wrong cryptogram, cut, extended, replayed", "wrong_card_keys"
-)
+@pytest.mark.attack("channel", "INITIALIZE UPDATE answered: {}", "refused; the host shows nothing")
 @pytest.mark.parametrize("name", OPENING)
 def test_a_card_that_does_not_prove_its_keys_is_shown_nothing(name: str) -> None:
     lie, kind = OPENING[name]
@@ -413,9 +407,7 @@ ANSWERS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-@pytest.mark.attack(
-    "answers inside a session, changed on their way", "wrong, missing, cut MAC; other data or status", "secure_channel"
-)
+@pytest.mark.attack("channel", "an answer inside a session: {}", "the session ends, nothing is sent again")
 @pytest.mark.parametrize("name", ANSWERS)
 def test_a_session_dies_with_the_first_answer_that_is_not_the_cards(name: str) -> None:
     card = SecurityDomain(octets(128), reply=lambda *_: (b"0123456789", 0x9000))
@@ -432,8 +424,8 @@ def test_a_session_dies_with_the_first_answer_that_is_not_the_cards(name: str) -
     dead(session, card)
 
 
-@pytest.mark.attack("an answer of the same session, played back", "the MAC of an older answer", "secure_channel")
-@pytest.mark.parametrize("level", [level for level in LEVELS if level.answers_authentic])
+@pytest.mark.attack("channel", "an older answer of the session played back, level {}", "the session ends")
+@pytest.mark.parametrize("level", [level for level in LEVELS if level.answers_authentic], ids="{:02X}".format)
 def test_an_answer_played_back_is_found(level: SecurityLevel) -> None:
     REPLAYED.clear()
     card = SecurityDomain(octets(128), reply=lambda *_: (b"0123456789", 0x9000))
