@@ -1,6 +1,6 @@
 """Clients of GlobalPlatform that nobody here wrote: Yubico's SCP03 and Py-GP (pcsc.md §8), on our card; then ours.
 
-The card's side of SCP03 and its registry are written here, and so is the client: these say that both are the standard's.
+SCP03 and the registry of the card are written here, and so is their client: these say that both are the standard's.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ class Typed(ApduProcessor):  # type: ignore[misc]
 
     sent = received = b""
 
-    def send_apdu(self, cla: int, ins: int, p1: int, p2: int, data: bytes, le: int) -> tuple[bytes, int]:
+    def send_apdu(self, cla: int, ins: int, p1: int, p2: int, data: bytes, _: int) -> tuple[bytes, int]:
         self.sent = bytes((cla, ins, p1, p2, len(data))) + data
         return self.received[:-2], int.from_bytes(self.received[-2:], "big")
 
