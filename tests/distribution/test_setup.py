@@ -142,6 +142,11 @@ def test_a_client_that_cannot_be_installed_is_named_loudly(bare: Path, *, builds
     assert done.stderr.startswith(f"NOT RUN: the tests with these clients of GlobalPlatform: {' '.join(names)} (")
     assert len(done.stderr.splitlines()) == 1
     assert not any((bare / ".venv" / "foreign" / name).exists() for name in names)
+    # what tells a test that it was tried (tests/interop/clients.py)
+    assert all((bare / ".venv" / "foreign" / f"{name}.failed").exists() is builds for name in names)
+    (bare / "no-index").unlink()
+    assert clients(bare).stderr == ""
+    assert not list((bare / ".venv" / "foreign").glob("*.failed"))
 
 
 def test_the_lists_of_the_clients_are_names_and_exact_versions_only() -> None:
