@@ -308,8 +308,8 @@ class SecureMessagingError(KojinError):
 
 
 class SecureChannelError(SecureMessagingError):
-    """A session with a security domain (SCP03) did not come about, or it broke: it is over, its keys are wiped, and what
-    the card did with the last command is unknown."""
+    """A session with a security domain (SCP03) did not come about, or it broke: it is over, its keys are wiped, and
+    what the card did with the last command is unknown."""
 
     code = "secure_channel"
 
@@ -327,7 +327,7 @@ class HostRefused(SecureChannelError):
 
 
 class ChannelWait(SecureChannelError):
-    """The card makes one wait after wrong cryptograms (6985 to INITIALIZE UPDATE): it counts the commands it refuses."""
+    """The card makes one wait after wrong cryptograms (6985 to INITIALIZE UPDATE); it counts those it refuses."""
 
     code = "channel_wait"
 

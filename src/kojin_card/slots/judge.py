@@ -174,8 +174,9 @@ class _Case:
     def _counter(self, manifest: Manifest, newest_counter: int | None) -> Check:
         """The card's own counter, as it says it and as its key signed it, is that of the record."""
         evidence = self._evidence
-        own = {one for one in (evidence.status and evidence.status.counter, evidence.answer and evidence.answer[0])}
-        if own - {None} != {manifest.counter}:
+        own = [] if evidence.status is None else [evidence.status.counter]
+        own += [] if evidence.answer is None else [evidence.answer[0]]
+        if set(own) != {manifest.counter}:
             return Check.failed("slot_counter.old")
         if newest_counter is not None and manifest.counter < newest_counter:
             return Check.failed("slot_counter.rolled_back")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
 from typing import TYPE_CHECKING
 
 from kojin_card.errors import DecodeError
@@ -12,6 +11,7 @@ from kojin_card.spec import descriptor as descriptors
 from kojin_card.spec.free_area import slot_applet_spec
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Callable, Collection, Mapping
 
     from kojin_card.channel import CardChannel
@@ -30,8 +30,8 @@ ABSENT, MALFORMED = "absent", "malformed"
 class SlotReading:
     """What was read of a slot. Nothing of it may be relied on before ``verdict.require()``.
 
-    What is said of the record is None (or empty) where it was not read; so are all values of a record that is forged, of
-    another card or slot, old, or a copy.
+    What is said of the record is None (or empty) where it was not read; so are all values of a record that is
+    forged, of another card or slot, old, or a copy.
 
     Attributes:
         aid: the slot.
@@ -55,10 +55,10 @@ class SlotReading:
     name: str | None = None
     state: str | None = None
     counter: int | None = None
-    date: date | None = None
+    date: datetime.date | None = None
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
     closed: tuple[str, ...] = ()
-    last_day: date | None = field(default=None, repr=False)
+    last_day: datetime.date | None = field(default=None, repr=False)
     hand_over: bytes | None = None
 
 
