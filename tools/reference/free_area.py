@@ -129,7 +129,15 @@ TAGS = Sheet(
         *KNOWN,
     ),
 )
-NUMBERS = Sheet(NumberSpec, (Column("number", ("value",), lambda one: one.value), NAME, *KNOWN))
+NUMBERS = Sheet(
+    NumberSpec,
+    (
+        Column("number", ("value",), lambda one: one.value),
+        NAME,
+        Column("READ BINARY", ("access",), lambda one: "" if one.access is None else rule(one.access)),
+        *KNOWN,
+    ),
+)
 CONTEXTS = Sheet(ContextSpec, (Column("octets", ("octets",), lambda one: code(one.octets.hex().upper())), NAME, *KNOWN))
 STATES = Sheet(
     StateSpec,
@@ -154,7 +162,12 @@ def rule(access: Access | None) -> str:
     """An access rule in words."""
     if access is None:
         return "by the rule of each object or file"
-    words = {"role:terminal": "a terminal", "key:slot_pin": "the holder (slot PIN)", "role:owner": "the owner"}
+    words = {
+        "role:terminal": "a terminal",
+        "key:slot_pin": "the holder (slot PIN)",
+        "role:owner": "the owner",
+        "role:issuer": "the issuer",
+    }
     alternatives = (
         " together with ".join(words.get(term, term) for term in sorted(one, reverse=True))
         for one in access.alternatives
