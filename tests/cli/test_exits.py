@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from kojin_card import errors
 from kojin_card.cli import problems
 from kojin_card.cli.exits import BY_CODE, Exit, exit_of, known_code, worst
+from kojin_card.spec.service_field import FieldError
 from kojin_card.verdict import Check, CheckId, TimeBasis, Verdict
 
 #: ARCHITECTURE §7, typed from there
@@ -46,6 +47,7 @@ CONTRACT: list[tuple[type[errors.KojinError], int]] = [
     (errors.ReplayMismatch, 9),
     (errors.InputError, 10),
     (errors.SpecError, 10),
+    (FieldError, 10),
     (errors.DecodeError, 10),
     (errors.TrustError, 10),
     (problems.OutputFailed, 10),
@@ -64,6 +66,15 @@ CONTRACT: list[tuple[type[errors.KojinError], int]] = [
     (errors.TokenPinRejected, 4),
     (errors.TokenPinReserve, 6),
     (errors.TokenPinBlocked, 5),
+    (errors.NoSlot, 8),
+    (errors.NoDomain, 8),
+    (errors.AmbiguousSlot, 2),
+    (errors.SlotConflict, 9),
+    (errors.TerminalRefused, 7),
+    (errors.TerminalExpired, 7),
+    (errors.TerminalUnknown, 7),
+    (errors.KeyFileError, 10),
+    (errors.HandOverRefused, 10),
     (errors.UnprovenRefused, 14),
     (errors.Cancelled, 130),
 ]
