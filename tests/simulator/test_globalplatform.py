@@ -679,7 +679,9 @@ def test_the_free_area_is_kept_in_the_card_file(soft_card: MakeCard, tmp_path: A
     with SoftCard.create(path, card.state) as opened:
         Host(opened).open(ISD).ok(command("80E40080", b"\x4f" + lv(SSD_2)))
     with SoftCard.open(path) as again:
-        assert [one.aid for one in again.state.content.slots] == [SLOT_1]
+        content = again.state.content
+        assert content is not None
+        assert [one.aid for one in content.slots] == [SLOT_1]
         Host(again, own_keys(seed=0x01)).open(SSD_1)
 
 
