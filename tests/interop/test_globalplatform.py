@@ -188,3 +188,23 @@ def test_our_client_does_the_same_over_pcscd(content_desk: Desk) -> None:
     assert told["slots"] == [told["slot"]]
     assert told["state"] == 0x0F
     assert told["after"] == {"domains": 0, "slots": 0}
+
+
+@pytest.mark.foreign(*NEEDED, *NEEDED_TO_BUILD)
+@pytest.mark.skipif(find_spec("smartcard") is None, reason=NOT_BUILT.format("pyscard"))
+def test_a_slot_is_issued_and_read_over_pcscd_and_pygp_sees_it(content_desk: Desk) -> None:
+    """Three programs of ours with three keys; then somebody else's client looks at what they left, and deletes it."""
+    said = content_desk.run(sys.executable, Path(__file__).with_name("slot_desks.py"), READER)
+    assert said.returncode == 0, said.stderr
+    told = json.loads(said.stdout)
+    assert told["walked"] == [told["slot"]]
+    assert (told["verdict"], told["values"]) == ("TOTAL_PASSED", True)
+    assert told["suspended"] == ["TOTAL_FAILED", []]
+    (opened, listed, _), log = pygp(content_desk, "auth:00", "ls", "isd")
+    assert (opened, listed) == (None, None)
+    lines = [line.strip() for line in log.splitlines()]
+    assert any(line.startswith(f"Application AID : {told['domain']} (PERSONALIZED) (SD") for line in lines), log
+    assert f"Application AID : {told['slot']} (SELECTABLE) ()" in lines
+    gone, _ = pygp(content_desk, "auth:00", f"delete:{told['slot']}", f"delete:{told['domain']}", "ls")
+    assert gone[:-1] == [None] * 3
+    assert gone[-1]["status"] == "6A88"
