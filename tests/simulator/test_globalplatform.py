@@ -425,7 +425,7 @@ def test_an_owner_makes_slots_only_with_keys_of_its_own(soft_card: MakeCard) -> 
         (command("80E40000", b"\x4f" + lv(bytes.fromhex("F04B4F4A4C4601"))), "6A88"),
     ],
 )
-@pytest.mark.attack("free_area", "an owner reaches beyond its own domain", "6982, 6985, 6A88; nothing changes")
+@pytest.mark.attack("management", "an owner reaches beyond its own domain", "6982, 6985, 6A88; nothing changes")
 def test_what_an_owner_cannot_do(soft_card: MakeCard, apdu: bytes, word: str) -> None:
     card = soft_card("adult")
     keys = made_domain(card)
@@ -436,7 +436,7 @@ def test_what_an_owner_cannot_do(soft_card: MakeCard, apdu: bytes, word: str) ->
     assert card.state.content == before
 
 
-@pytest.mark.attack("free_area", "another owner's slot touched", "6A88; nothing changes")
+@pytest.mark.attack("management", "another owner's slot touched", "6A88; nothing changes")
 def test_another_owners_slot_cannot_be_touched(soft_card: MakeCard) -> None:
     card = soft_card("adult")
     first, _ = two_owners(card)

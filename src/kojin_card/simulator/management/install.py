@@ -198,7 +198,7 @@ def _request(command: Received) -> _Request:
 
 
 def _parameters(octets: bytes) -> tuple[bytes, int | None]:
-    """Application-specific parameters (C9) and the quota (EF { C8 }), each at most once, in this order.
+    """Application-specific parameters (C9) and the quota (EF { C8 }), each at most once.
 
     System parameters with nothing in them are as good as none: Py-GP always writes ``EF00``.
 
