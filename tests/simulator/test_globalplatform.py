@@ -178,7 +178,7 @@ def test_what_every_domain_tells(soft_card: MakeCard) -> None:
 def test_a_domain_without_keys_has_none_to_tell(soft_card: MakeCard) -> None:
     card = soft_card("adult")
     issuer(card).ok(install_domain())
-    talk(card, f"00A4040C0E {SSD_1.hex()} -> 9000", "80CA00E000 -> 6A88", "80CA00C100 -> C103 000000 9000")
+    talk(card, f"00A4040C0E {SSD_1.hex()} -> 9000", "80CA00E000 -> 6A88", "80CA00C100 -> C103 000001 9000")
 
 
 # --- GET STATUS -------------------------------------------------------------------------------------------------------

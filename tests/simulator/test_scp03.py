@@ -23,8 +23,11 @@ from simulator.gp_host import (
     Keys,
     cbc,
     cmac,
+    command,
+    install_domain,
     install_slot,
     kdf,
+    lv,
     made_domain,
     own_keys,
     pad,
@@ -172,8 +175,8 @@ def test_a_domain_counts_for_itself_and_its_slots(soft_card: MakeCard) -> None:
     keys = made_domain(card)  # one session: to put the keys
     Host(card, keys).open(SSD_1).ok(install_slot())
     host = Host(card, keys).open(SLOT_1)
-    assert host.counter_told == b"\x00\x00\x03"
-    assert host.card_challenge == kdf(keys.enc, 2, b"\x00\x00\x03" + SSD_1, 64)
+    assert host.counter_told == b"\x00\x00\x04"  # the issuer's had come to 1 when the domain was made
+    assert host.card_challenge == kdf(keys.enc, 2, b"\x00\x00\x04" + SSD_1, 64)
 
 
 def test_the_random_challenge_is_random_and_nothing_is_counted(soft_card: MakeCard) -> None:
@@ -317,6 +320,26 @@ def test_a_recorded_authentication_does_not_open_another_session(soft_card: Make
     assert card.transmit(recorded).hex() == "9000"
     assert card.transmit(recorded).hex() == "6985"
     Host(card).initialize()  # the same host challenge; the card's is another
+    assert card.transmit(recorded).hex() == "6300"
+
+
+@pytest.mark.attack("management", "a recorded session, when the domain was deleted and made anew", "6300")
+def test_a_domain_that_is_made_anew_counts_on(soft_card: MakeCard) -> None:
+    card = soft_card("adult")
+    Host(card).open(ISD).ok(install_domain())
+    host = Host(card)
+    for _ in range(5):
+        host.select(SSD_1)
+        host.initialize()
+    recorded, challenge = host.authentication(0x33), host.card_challenge
+    assert card.transmit(recorded).hex() == "9000"
+    Host(card).open(ISD).ok(command("80E40000", b"\x4f" + lv(SSD_1)))
+    Host(card).open(ISD).ok(install_domain())
+    for _ in range(8):
+        again = Host(card)
+        again.select(SSD_1)
+        again.initialize()
+        assert again.card_challenge != challenge
     assert card.transmit(recorded).hex() == "6300"
 
 

@@ -77,7 +77,13 @@ def _install_domain(card: Context, request: _Request) -> None:
     _require(all((one.owner_kind, one.owner_code) != (kind, code) for one in content.domains))
     _check_quota(quota)
     domain = DomainState(
-        request.instance, registry.SELECTABLE, registry.OWNERS_PRIVILEGES, owner_kind=kind, owner_code=code, quota=quota
+        request.instance,
+        registry.SELECTABLE,
+        registry.OWNERS_PRIVILEGES,
+        owner_kind=kind,
+        owner_code=code,
+        quota=quota,
+        sequence=content.issuer.sequence,  # no challenge of an earlier domain of that AID comes again (see DELETE)
     )
     content = replace(content, domains=(*content.domains, domain))
     room.require_room(content, domain.aid)
