@@ -1,9 +1,9 @@
 """SCP03 (GlobalPlatform Amendment D 1.2), the card's side: handshake, and commands of class 04 and 84.
 
-Two things the standard leaves open, and a note. The sequence counter of the pseudo-random card challenge is a domain's,
-not a key set's, and PUT KEY does not set it back: no challenge comes twice. It rises with each INITIALIZE UPDATE that
-is answered, before the answer leaves. And real clients compute that challenge themselves when i has bit 10, and warn
-where it differs (pcsc.md §8), so it is what the standard says and not merely random.
+What the standard leaves open: the sequence counter of the pseudo-random card challenge is a domain's, not a key set's;
+neither PUT KEY nor DELETE sets it back, so no challenge of an AID comes twice. It rises with each INITIALIZE UPDATE that
+is answered, before the answer leaves. Real clients compute that challenge themselves when i has bit 10, and warn where
+it differs (pcsc.md §8), so it is what the standard says and not merely random.
 """
 
 from __future__ import annotations
@@ -175,7 +175,8 @@ def unwrap(card: Context, command: Received, process: Callable[[Received], Answe
         raise Refused(SW.CONDITIONS_NOT_SATISFIED)
     security.level = channel.level
     try:
-        answer = process(replace(command, apdu=replace(apdu, cla=apdu.cla & ~SECURE, data=clear)))
+        le = apdu.le and min(apdu.le, _room(channel, _EXTENDED_MAX if command.extended else _SHORT_MAX))
+        answer = process(replace(command, apdu=replace(apdu, cla=apdu.cla & ~SECURE, data=clear, le=le)))
     except Refused as refusal:
         if not _is_warning(refusal.sw):
             raise
@@ -221,6 +222,17 @@ def _check_mac(channel: SecureChannel, apdu: CommandApdu, *, extended: bool) -> 
         raise Refused(SW.SECURITY_NOT_SATISFIED)
     channel.chaining = mac
     return data
+
+
+def _room(channel: SecureChannel, most: int) -> int:
+    """How much of an answer can come back when it is protected: a READ BINARY gives that much and the host goes on.
+
+    Le itself says nothing of it under R-MAC: it is 00 for whatever comes (Amendment D 1.2 §6.2.5).
+    """
+    if not channel.level & R_MAC:
+        return most
+    room = most - channel.size
+    return room // _BLOCK * _BLOCK - 1 if channel.level & R_ENCRYPTION else room
 
 
 def _sealed(channel: SecureChannel, answer: Answer, *, most: int) -> Answer:
