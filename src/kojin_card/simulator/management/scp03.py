@@ -2,8 +2,8 @@
 
 What the standard leaves open: the sequence counter of the pseudo-random card challenge is a domain's, not a key set's;
 neither PUT KEY nor DELETE sets it back, so no challenge of an AID comes twice. It rises with each INITIALIZE UPDATE
-that is answered, before the answer leaves. Real clients compute that challenge themselves when i has bit 10, and warn where
-it differs (pcsc.md §8), so it is what the standard says and not merely random.
+that is answered, before the answer leaves. Real clients compute that challenge themselves when i has bit 10, and warn
+where it differs (pcsc.md §8), so it is what the standard says and not merely random.
 """
 
 from __future__ import annotations
