@@ -78,6 +78,7 @@ ENTRIES: Mapping[str, str] = {
     "next card": "Signatures of the next card (次期個人番号カード)",
     "card": "Cards that are not genuine",
     "licence": "Driving licences that are not genuine",
+    "slots": "Slots of the free area that are not what they seem, and terminals that may not read them",
     "channel": "Sessions with a security domain (SCP03): cards that lie, and who changes what passes",
     "PIN-less": "A confirmation without a PIN (38-4) that lacks what it takes",
     "reuse": "A signature made for one thing, shown as one for another",
