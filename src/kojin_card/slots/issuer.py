@@ -322,7 +322,7 @@ class SlotIssuer(Desk):
         return newest.version
 
     def hand_over(
-        self, aid: bytes, to: Owner, keep: Callable[[bytes], None], *, days: int = HAND_OVER_DAYS
+        self, aid: bytes, to: Owner, keep: Callable[[bytes], object], *, days: int = HAND_OVER_DAYS
     ) -> HandOver:
         """引越継続, the old owner's part: make the hand-over file, let ``keep`` store it, then terminate the slot.
 
