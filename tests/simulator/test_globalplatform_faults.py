@@ -87,7 +87,7 @@ WRITES: dict[str, tuple[bytes, Callable[[Keys], bytes]]] = {
 }
 
 
-@pytest.mark.attack("free_area", "power lost inside content management: {}", "the old state or the new one")
+@pytest.mark.attack("management", "power lost inside content management: {}", "the old state or the new one")
 @pytest.mark.parametrize("what", WRITES)
 def test_the_power_goes_at_a_write(soft_card: MakeCard, what: str) -> None:
     state, keys = prepared(soft_card)
@@ -106,7 +106,7 @@ def test_the_power_goes_at_a_write(soft_card: MakeCard, what: str) -> None:
     assert memory.state != before
 
 
-@pytest.mark.attack("free_area", "power lost inside the handshake of SCP03", "no try is won")
+@pytest.mark.attack("management", "power lost inside the handshake of SCP03", "no try is won")
 @pytest.mark.parametrize("cut", [0, 1, 2])
 @pytest.mark.parametrize("right", [True, False])
 def test_the_power_goes_inside_the_handshake(soft_card: MakeCard, cut: int, right: bool) -> None:
@@ -133,7 +133,7 @@ def test_the_power_goes_inside_the_handshake(soft_card: MakeCard, cut: int, righ
     assert memory.state.content.issuer.failures == 0  # type: ignore[union-attr]
 
 
-@pytest.mark.attack("free_area", "power cut at each refusal of a waiting domain", "it waits as long")
+@pytest.mark.attack("management", "power cut at each refusal of a waiting domain", "it waits as long")
 def test_a_refusal_that_cannot_be_counted_is_no_refusal_less(soft_card: MakeCard) -> None:
     state = soft_card("adult").state
     waiting = replace(state.content.issuer, failures=4, waiting=2)
