@@ -137,15 +137,15 @@ class Clean:
     writes: tuple[int, ...]
     states: tuple[CardState, ...]
 
-    @property
-    def cuts(self) -> list[Cut]:
-        """Every place at which the power can go."""
-        found = []
-        for at, writes in enumerate(self.writes):
-            found.append(Cut(at, None, kept=False))
-            found += [Cut(at, write, kept) for write in range(writes) for kept in (False, True)]
-            found.append(Cut(at, None, kept=True))
-        return found
+
+def cuts_of(writes: tuple[int, ...]) -> list[Cut]:
+    """Every place at which the power can go, where each command writes so often."""
+    found = []
+    for at, count in enumerate(writes):
+        found.append(Cut(at, None, kept=False))
+        found += [Cut(at, write, kept) for write in range(count) for kept in (False, True)]
+        found.append(Cut(at, None, kept=True))
+    return found
 
 
 def undisturbed(state: CardState, operate: Callable[[Bench], object]) -> Clean:

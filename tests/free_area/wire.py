@@ -117,6 +117,11 @@ def public_of(scalar: int) -> bytes:
     return point(ec.derive_private_key(scalar, _P256).public_key())
 
 
+def public_key(compressed: bytes) -> ec.EllipticCurvePublicKey:
+    """A public key from its point."""
+    return ec.EllipticCurvePublicKey.from_encoded_point(_P256, compressed)
+
+
 def point(key: ec.EllipticCurvePublicKey, *, compressed: bool = False) -> bytes:
     """A public key, 65 or 33 bytes."""
     form = PublicFormat.CompressedPoint if compressed else PublicFormat.UncompressedPoint

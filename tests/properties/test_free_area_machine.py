@@ -257,13 +257,13 @@ class FreeAreaMachine(RuleBasedStateMachine):
         """An honest owner's clock: not before what the slot has seen of it."""
         return bytes.fromhex("20261101") if slot.record is None else slot.record.date
 
-    @rule(owner=whose, name=which, target=st.integers(1, 4), cut=cuts)
-    def move(self, owner: Party, name: str, target: int, cut: tuple[int, bool] | None) -> None:
+    @rule(owner=whose, name=which, to=st.integers(1, 4), cut=cuts)
+    def move(self, owner: Party, name: str, to: int, cut: tuple[int, bool] | None) -> None:
         aid, slot = self.pick(owner, name)
         if slot is None or slot.record is None or slot.locked:
             return
-        record = slot.record.next(state=target)
-        word = OK if target in TO[slot.state] else WRONG_STATE
+        record = slot.record.next(state=to)
+        word = OK if to in TO[slot.state] else WRONG_STATE
         session = self.opened(aid, owner)
         then = {**self.slots, aid: replace(slot, record=record)}
         self.doing(cut, lambda: wire.store(session, record.tail), then, word)
