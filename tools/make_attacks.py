@@ -72,6 +72,7 @@ ENTRIES: Mapping[str, str] = {
     "next card": "Signatures of the next card (次期個人番号カード)",
     "card": "Cards that are not genuine",
     "licence": "Driving licences that are not genuine",
+    "slots": "Slots of the free area: copies, old records, forgeries, stolen terminals",
     "PIN-less": "A confirmation without a PIN (38-4) that lacks what it takes",
     "reuse": "A signature made for one thing, shown as one for another",
 }

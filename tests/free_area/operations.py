@@ -255,7 +255,7 @@ OPERATIONS: dict[str, Operation] = {
     "terminate": Operation(lambda it: desk(it).terminate(LIBRARY)),
     "delete": Operation(lambda it: desk(it).delete(GONE)),
     "unblock": Operation(lambda it: desk(it).unblock(SEAL, Secret(NEW_PIN))),
-    "join": Operation(lambda it: desk(it).join(LIBRARY, [_partner()], ["library", "gym"])),
+    "join": Operation(lambda it: desk(it).join(LIBRARY, [_partner()], ["library", "sports"])),
     "rotate": Operation(lambda it: desk(it, owner_keys=rotated(OLD_TOWN)).rotate()),
     "hand over": Operation(lambda it: desk(it).hand_over(LIBRARY, NEW_TOWN, lambda _: None)),
     "take over": Operation(

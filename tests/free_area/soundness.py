@@ -74,7 +74,7 @@ def is_sound(
     if reload:
         assert load(dump(state), spec(), "again") == state, "the card file reads as another card"
     assert sum(used(area, one.aid) for one in area.domains) <= TOTAL
-    names = [one.aid for one in (area.issuer, *area.domains, *area.slots)]
+    names = [area.issuer.aid, *(one.aid for one in area.domains), *(one.aid for one in area.slots)]
     assert len(set(names)) == len(names), "one AID twice"
     for domain in area.domains:
         assert used(area, domain.aid) <= domain.quota, "over quota"
