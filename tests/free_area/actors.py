@@ -55,10 +55,10 @@ class Visitor:
     fields: frozenset[int] = frozenset()
     session: Scp03 | None = None
 
-    def say(self, header: str, data: bytes = b"", *, le: bool = False) -> Said:
+    def say(self, header: str, data: bytes = b"", *, le: bool | bytes = False) -> Said:
         """A command, in the session if there is one."""
         if self.session is not None:
-            return self.session.send(header, data, le=True)
+            return self.session.send(header, data, le=le)
         return wire.say(self.card, header, data, le=le)
 
 

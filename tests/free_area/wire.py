@@ -59,10 +59,14 @@ def objects(data: bytes) -> list[tuple[str, bytes]]:
     return found
 
 
-def apdu(header: str, data: bytes = b"", le: bool = False) -> bytes:
-    """A short APDU; ``le``: with an Le of 256."""
+def apdu(header: str, data: bytes = b"", le: bool | bytes = False) -> bytes:
+    """A short APDU; ``le``: with an Le of 256, or with that one."""
     body = bytes((len(data),)) + data if data else b""
-    return bytes.fromhex(header) + body + (b"\x00" if le else b"")
+    return bytes.fromhex(header) + body + _le(le)
+
+
+def _le(le: bool | bytes) -> bytes:
+    return le if isinstance(le, bytes) else b"\x00" * le
 
 
 class Said(NamedTuple):
@@ -72,7 +76,7 @@ class Said(NamedTuple):
     sw: int
 
 
-def say(card: Terminal, header: str, data: bytes = b"", *, le: bool = False) -> Said:
+def say(card: Terminal, header: str, data: bytes = b"", *, le: bool | bytes = False) -> Said:
     """Send a command in clear."""
     answer = card.transmit(apdu(header, data, le))
     return Said(answer[:-2], int.from_bytes(answer[-2:], "big"))
@@ -244,7 +248,7 @@ class Scp03:
             raise Refused(said.sw)
         assert self.authentic, "the card has other keys and took ours"
 
-    def wrap(self, header: str, data: bytes = b"", *, le: bool = True) -> bytes:
+    def wrap(self, header: str, data: bytes = b"", *, le: bool | bytes = True) -> bytes:
         """The command as it goes over the wire."""
         self.count += 1
         if self.level & 2 and data:
@@ -266,17 +270,17 @@ class Scp03:
             data = aes_open(self.enc, data, first).rstrip(b"\x00")[:-1]
         return Said(data, sw)
 
-    def send(self, header: str, data: bytes = b"", *, le: bool = True) -> Said:
+    def send(self, header: str, data: bytes = b"", *, le: bool | bytes = True) -> Said:
         """A command of the session."""
         return self.unwrap(self.card.transmit(self.wrap(header, data, le=le)))
 
-    def _macked(self, header: str, data: bytes, *, le: bool) -> bytes:
+    def _macked(self, header: str, data: bytes, *, le: bool | bytes) -> bytes:
         head = bytes.fromhex(header)
         head = bytes((head[0] | 4,)) + head[1:] + bytes((len(data) + 8,))
         self.chain = mac(self.mac, self.chain + head + data)
-        return head + data + self.chain[:8] + (b"\x00" if le else b"")
+        return head + data + self.chain[:8] + _le(le)
 
-    def _exchange(self, header: str, data: bytes, *, le: bool) -> Said:
+    def _exchange(self, header: str, data: bytes, *, le: bool | bytes) -> Said:
         answer = self.card.transmit(self._macked(header, data, le=le))
         return Said(answer[:-2], int.from_bytes(answer[-2:], "big"))
 
