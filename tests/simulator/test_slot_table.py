@@ -117,7 +117,9 @@ def brought_to(card_state: Callable[[str], CardState], state: int) -> World:
 
 
 def prepared(card_state: Callable[[str], CardState], row: Row) -> World:
-    """A slot in that state, and the role shown: a role that the state does not let in came while it still did."""
+    """A slot in that state, and the role shown: a role that the state does not let in came while it still did.
+    A session of the owner is open in every row, and serves nobody who speaks in clear.
+    """
     state = STATES[row.state]
     model = brought_to(card_state, ACTIVE if state == TERMINATED else state)
     world = World(model.memory.state)
@@ -129,6 +131,7 @@ def prepared(card_state: Callable[[str], CardState], row: Row) -> World:
         assert world.terminal() == wanted
     if state == TERMINATED:
         world.go(TERMINATED)
+    world.open()
     return world
 
 
@@ -139,9 +142,9 @@ def send(world: World, row: Row) -> tuple[bytes, int]:
         case "object", name:
             return say(f"00CA{tags[name]}00")
         case (("file" | "field"), sfi):
-            return say(bytes((0x00, 0xB0, 0x80 | int(sfi), 0x00, 0x00)))
+            return say(bytes((0x00, 0xB0, 0x80 | int(sfi), 0x00, 0xDF)))
         case _, "select":
-            return say(SELECT_SLOT)
+            return world.say(SELECT_SLOT)
         case _, "get_challenge":
             return say("0084000010")
         case _, "external_authenticate":

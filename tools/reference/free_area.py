@@ -129,7 +129,15 @@ TAGS = Sheet(
         *KNOWN,
     ),
 )
-NUMBERS = Sheet(NumberSpec, (Column("number", ("value",), lambda one: one.value), NAME, *KNOWN))
+NUMBERS = Sheet(
+    NumberSpec,
+    (
+        Column("number", ("value",), lambda one: one.value),
+        NAME,
+        Column("READ BINARY", ("access",), lambda one: "" if one.access is None else rule(one.access)),
+        *KNOWN,
+    ),
+)
 CONTEXTS = Sheet(ContextSpec, (Column("octets", ("octets",), lambda one: code(one.octets.hex().upper())), NAME, *KNOWN))
 STATES = Sheet(
     StateSpec,
