@@ -180,7 +180,7 @@ def crowded() -> CardState:
     """With a third owner that has one slot."""
     card = soft(lived_in())
     issuer(card).create_owner(keys(COMPANY), 2048)
-    desk(card, COMPANY).issue("facility", values("facility"), legal_basis="規程第1条", instance=aid("company's"))
+    desk(card, COMPANY).issue("staff_id", values("staff_id"), legal_basis="規程第1条", instance=aid("company's"))
     card.reset()
     return card.state
 
