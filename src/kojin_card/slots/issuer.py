@@ -16,7 +16,7 @@ from kojin_card.errors import (
     UnexpectedAnswer,
     UsageError,
 )
-from kojin_card.globalplatform import ContentManager, diversify
+from kojin_card.globalplatform import ContentManager, check_gate, diversify
 from kojin_card.iso7816.status import SW
 from kojin_card.slots import record
 from kojin_card.slots.applet import SlotApplet, select, slot_pin_spec
@@ -202,7 +202,7 @@ class SlotIssuer(Desk):
         self._encoded(found, whole)
         self._checked_pin(found, pin, operation)
         with self._channel.transaction():
-            self._opener.found(operation)
+            check_gate(self._channel, operation)
             self._require_old_slot(given, operation)
             aid = self._instance_of(given, instance, operation)
             if self._ledger is not None:
@@ -322,7 +322,7 @@ class SlotIssuer(Desk):
         return newest.version
 
     def hand_over(
-        self, aid: bytes, to: Owner, keep: Callable[[bytes], None], *, days: int = HAND_OVER_DAYS
+        self, aid: bytes, to: Owner, keep: Callable[[bytes], object], *, days: int = HAND_OVER_DAYS
     ) -> HandOver:
         """引越継続, the old owner's part: make the hand-over file, let ``keep`` store it, then terminate the slot.
 
