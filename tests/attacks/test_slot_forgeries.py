@@ -300,8 +300,8 @@ ROWS = [
         "a record that has run out",
         "slot_validity.expired",
         genuine,
-        now=datetime(2039, 1, 5, tzinfo=UTC),
-        status=lambda: StaticStatus(CARD_NOW, datetime(2040, 4, 1, tzinfo=UTC), Standing.IN_FORCE, {}),
+        now=datetime(2038, 11, 5, tzinfo=UTC),
+        status=lambda: StaticStatus(CARD_NOW, datetime(2039, 4, 1, tzinfo=UTC), Standing.IN_FORCE, {}),
     ),
     Row("a card of which nobody says that it is in force", "card_standing.unknown", genuine, status=_stopped),
 ]
@@ -309,7 +309,7 @@ ROWS = [
 
 def judged(connection: Connection, row: Row) -> SlotReading:
     """What an honest terminal thinks of it."""
-    key = operations.terminal_key(OLD_TOWN, "library")
+    key = operations.terminal_key(OLD_TOWN, "library", row.now.year)
     there = SlotTerminal(
         operations.card_on(connection).channel,
         key,

@@ -85,8 +85,8 @@ def values(service: str, **others: str) -> Mapping[str, str]:
 
 
 @cache
-def terminal_key(owner: Owner, group: str) -> TerminalKey:
-    """A terminal of that owner that may read whatever the services have."""
+def terminal_key(owner: Owner, group: str, year: int = 2026) -> TerminalKey:
+    """A terminal of that owner that may read whatever the services have, from November of that year to March."""
     private, public = terminal_key_pair(None)
     certificate = certify_terminal(
         keys(owner),
@@ -94,8 +94,8 @@ def terminal_key(owner: Owner, group: str) -> TerminalKey:
         name="GATE-1",
         group=group,
         fields=range(1, 11),
-        issued=date(2026, 11, 1),
-        expiry=date(2027, 3, 31),
+        issued=date(year, 11, 1),
+        expiry=date(year + 1, 3, 31),
     )
     return TerminalKey.load(certificate, private)
 

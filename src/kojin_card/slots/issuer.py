@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from kojin_card.channel.secrets import checked_copy
 from kojin_card.errors import (
     DecodeError,
+    NoRoom,
     NoSlot,
     SecretFormatError,
     TransportError,
@@ -398,6 +399,9 @@ class SlotIssuer(Desk):
                     if record.state_name(manifest.state) == PERSONALIZED:
                         manifest = self._to_state(manager, manifest, ACTIVE, operation)
                         written = True
+        except NoRoom:
+            self._withdraw(aid, operation)
+            raise
         except TransportError as bad:
             bad.details.setdefault("slot", aid.hex().upper())
             raise
@@ -405,6 +409,12 @@ class SlotIssuer(Desk):
             if copy is not None:
                 copy.wipe()
         return issued_receipt(service, held, manifest, pin=pin is not None, former=former, written=written)
+
+    def _withdraw(self, aid: bytes, operation: str) -> None:
+        """Remove a slot that found room when its record did not: an empty one is of no use, and takes some."""
+        with self._channel.transaction(), self._opener.domain(operation) as manager:
+            if any(one.aid == aid and one.state == INSTALLED for one in self._domain(manager, operation).slots):
+                manager.delete(aid)
 
     def _require_same(
         self,
