@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from kojin_card.simulator import CardState
 
 OWNERS = (TOWN, FIRM)
-NAMES = ("a", "b", "c", "d")
-QUOTA = 2048
+NAMES = ("a", "b", "c")
+QUOTA = 1536
 NO_ROOM, WRONG_STATE, NOT_FOUND = 0x6A84, 0x6985, 0x6A82
 TO = {0: (1,), 1: (2, 4), 2: (3, 4), 3: (2, 4), 4: ()}
 JPKI_TRIES = "00200098"
@@ -106,12 +106,27 @@ def meant(slots: dict[bytes, Slot]) -> dict[bytes, tuple[object, ...]]:
 
 contents = st.dictionaries(
     st.integers(1, 4),
-    st.builds(Entry, st.sampled_from([b"", b"\x00", b"\x01", b"\x02", b"\x03", b"\x01\x02"]), st.binary(max_size=120)),
-    max_size=3,
+    st.builds(
+        Entry,
+        st.sampled_from([b"", b"\x00", b"\x01", b"\x02", b"\x03", b"\x01\x02"]),
+        st.builds(lambda byte, size: byte * size, st.binary(min_size=1, max_size=1), st.sampled_from([0, 9, 100, 180])),
+    ),
+    max_size=4,
 )
-cuts = st.one_of(st.none(), st.none(), st.tuples(st.integers(0, 3), st.booleans()))
+#: at which of its writes an operation loses power, and whether after it; most have one, a record has two
+cuts = st.one_of(st.none(), st.tuples(st.sampled_from([0, 0, 1]), st.booleans()))
 whose = st.sampled_from(OWNERS)
 which = st.sampled_from(NAMES)
+
+
+def slots_here(machine: FreeAreaMachine, *, open_: bool) -> st.SearchStrategy[bytes]:
+    """AIDs of the slots that are there; ``open_``: of those that can be written."""
+    found = [aid for aid, one in machine.slots.items() if not open_ or not (one.locked or one.state == wire.TERMINATED)]
+    return st.sampled_from(sorted(found) or [b""])
+
+
+there = st.deferred(lambda: st.runner().flatmap(lambda it: slots_here(it, open_=False)))
+writable = st.deferred(lambda: st.runner().flatmap(lambda it: slots_here(it, open_=True)))
 
 
 class FreeAreaMachine(RuleBasedStateMachine):
@@ -185,11 +200,12 @@ class FreeAreaMachine(RuleBasedStateMachine):
 
     # --- owners ------------------------------------------------------------------------------------------------------
 
-    @initialize(owner=whose, fields=contents)
-    def a_slot_to_begin_with(self, owner: Party, fields: dict[int, Entry]) -> None:
-        self.install(owner, "a", None)
-        self.update(owner, "a", fields, True, None)
-        self.move(owner, "a", wire.ACTIVE, None)
+    @initialize(fields=contents)
+    def slots_to_begin_with(self, fields: dict[int, Entry]) -> None:
+        for owner in OWNERS:
+            self.install(owner, "a", None)
+            self.update(owner.slot("a"), fields, True, None)
+            self.move(owner.slot("a"), wire.ACTIVE, None)
 
     @rule(owner=whose, name=which, cut=cuts)
     def install(self, owner: Party, name: str, cut: tuple[int, bool] | None) -> None:
@@ -201,18 +217,18 @@ class FreeAreaMachine(RuleBasedStateMachine):
         then = {**self.slots, aid: Slot(owner)}
         self.doing(cut, lambda: session.send("80E60C00", wire.install_slot(aid)).sw, then, word)
 
-    @rule(owner=whose, name=which, fields=contents, settings_too=st.booleans(), cut=cuts)
+    @rule(aid=there, fields=contents, settings_too=st.booleans(), cut=cuts)
     def update(
         self,
-        owner: Party,
-        name: str,
+        aid: bytes,
         fields: dict[int, Entry],
         settings_too: bool,
         cut: tuple[int, bool] | None,
     ) -> None:
-        aid, slot = self.pick(owner, name)
+        slot = self.slots.get(aid)
         if slot is None or slot.locked:
             return
+        owner = slot.owner
         first = slot.record is None
         record = Record(
             aid,
@@ -257,22 +273,24 @@ class FreeAreaMachine(RuleBasedStateMachine):
         """An honest owner's clock: not before what the slot has seen of it."""
         return bytes.fromhex("20261101") if slot.record is None else slot.record.date
 
-    @rule(owner=whose, name=which, to=st.integers(1, 4), cut=cuts)
-    def move(self, owner: Party, name: str, to: int, cut: tuple[int, bool] | None) -> None:
-        aid, slot = self.pick(owner, name)
+    @rule(aid=there, to=st.integers(1, 4), cut=cuts)
+    def move(self, aid: bytes, to: int, cut: tuple[int, bool] | None) -> None:
+        slot = self.slots.get(aid)
         if slot is None or slot.record is None or slot.locked:
             return
+        owner = slot.owner
         record = slot.record.next(state=to)
         word = OK if to in TO[slot.state] else WRONG_STATE
         session = self.opened(aid, owner)
         then = {**self.slots, aid: replace(slot, record=record)}
         self.doing(cut, lambda: wire.store(session, record.tail), then, word)
 
-    @rule(owner=whose, name=which, more=st.sampled_from([-1, 0, 2, 1 << 31]))
-    def another_counter(self, owner: Party, name: str, more: int) -> None:
-        aid, slot = self.pick(owner, name)
+    @rule(aid=writable, more=st.sampled_from([-1, 0, 2, 1 << 31]))
+    def another_counter(self, aid: bytes, more: int) -> None:
+        slot = self.slots.get(aid)
         if slot is None or slot.record is None or slot.locked or slot.state == wire.TERMINATED:
             return
+        owner = slot.owner
         counter = slot.record.counter + more
         if counter < 0:
             return
@@ -280,28 +298,32 @@ class FreeAreaMachine(RuleBasedStateMachine):
         session = self.opened(aid, owner)
         self.doing(None, lambda: wire.store(session, record.full()), self.slots, WRONG_STATE)
 
-    @rule(owner=whose, name=which, cut=cuts)
-    def delete(self, owner: Party, name: str, cut: tuple[int, bool] | None) -> None:
-        aid, slot = self.pick(owner, name)
+    @precondition(lambda self: len(self.slots) > 2)
+    @rule(aid=there, cut=cuts)
+    def delete(self, aid: bytes, cut: tuple[int, bool] | None) -> None:
+        slot = self.slots.get(aid)
+        owner, aid = (TOWN, TOWN.slot("nothing")) if slot is None else (slot.owner, aid)
         session = self.opened(owner.domain, owner)
         then = {other: one for other, one in self.slots.items() if other != aid}
         word = OK if slot is not None else 0x6A88
         self.doing(cut, lambda: session.send("80E40000", wire.tlv("4F", aid)).sw, then, word)
 
-    @rule(owner=whose, name=which, lock=st.booleans(), cut=cuts)
-    def lock(self, owner: Party, name: str, lock: bool, cut: tuple[int, bool] | None) -> None:
-        aid, slot = self.pick(owner, name)
+    @rule(aid=there, lock=st.booleans(), cut=cuts)
+    def lock(self, aid: bytes, lock: bool, cut: tuple[int, bool] | None) -> None:
+        slot = self.slots.get(aid)
         if slot is None or slot.locked == lock:
             return
+        owner = slot.owner
         session = self.opened(owner.domain, owner)
         then = {**self.slots, aid: replace(slot, locked=lock)}
         self.doing(cut, lambda: session.send(f"80F040{0x80 if lock else 0:02X}", aid).sw, then, OK)
 
-    @rule(owner=whose, name=which, pin=st.sampled_from(PINS), cut=cuts)
-    def unblock(self, owner: Party, name: str, pin: bytes, cut: tuple[int, bool] | None) -> None:
-        aid, slot = self.pick(owner, name)
+    @rule(aid=writable, pin=st.sampled_from(PINS), cut=cuts)
+    def unblock(self, aid: bytes, pin: bytes, cut: tuple[int, bool] | None) -> None:
+        slot = self.slots.get(aid)
         if slot is None or slot.locked or slot.record is None:
             return
+        owner = slot.owner
         word = OK if slot.state in (1, 2, 3) else WRONG_STATE
         session = self.opened(aid, owner)
         then = {**self.slots, aid: replace(slot, pin=pin)}
@@ -309,12 +331,13 @@ class FreeAreaMachine(RuleBasedStateMachine):
 
     # --- others ------------------------------------------------------------------------------------------------------
 
-    @rule(owner=whose, name=which)
-    def another_owner(self, owner: Party, name: str) -> None:
+    @rule(aid=there)
+    def another_owner(self, aid: bytes) -> None:
         """Whose keys these are not gets nowhere, at the slot, at the domain, and at its own domain."""
-        aid, slot = self.pick(owner, name)
+        slot = self.slots.get(aid)
         if slot is None:
             return
+        owner = slot.owner
         other = FIRM if owner is TOWN else TOWN
         before = seen(self.memory.state)
         for place in (aid, owner.domain):
@@ -326,7 +349,7 @@ class FreeAreaMachine(RuleBasedStateMachine):
         assert session.send("80E62000", wire.for_personalization(aid)).sw != OK
         assert seen(self.memory.state) == before
 
-    @rule(owner=whose, quota=st.sampled_from([1024, QUOTA, 8192]), cut=cuts)
+    @rule(owner=whose, quota=st.sampled_from([1024, QUOTA, 3072]), cut=cuts)
     def give_room(self, owner: Party, quota: int, cut: tuple[int, bool] | None) -> None:
         """By the issuer; less than is used is refused, or holds for what comes."""
         session = self.opened(wire.ISD, None)
@@ -343,10 +366,10 @@ class FreeAreaMachine(RuleBasedStateMachine):
         assert there.quota == quota or (cut is not None and there.quota == self.quota[owner.domain])
         self.quota[owner.domain] = there.quota
 
-    @rule(owner=whose, name=which, pin=st.sampled_from(PINS))
-    def holder(self, owner: Party, name: str, pin: bytes) -> None:
+    @rule(aid=there, pin=st.sampled_from(PINS))
+    def holder(self, aid: bytes, pin: bytes) -> None:
         """Shows a PIN, right or wrong, and reads what that opens."""
-        aid, slot = self.pick(owner, name)
+        slot = self.slots.get(aid)
         if slot is None:
             return
         said = wire.select(self.card, aid)
@@ -369,18 +392,18 @@ class FreeAreaMachine(RuleBasedStateMachine):
         self.reads(slot, terminal=False, holder=here)
 
     @rule(
-        owner=whose,
-        name=which,
+        aid=there,
         issued=st.sampled_from(DATES),
         expiry=st.sampled_from(DATES),
         group=st.sampled_from(["library", "pool"]),
         honest=st.booleans(),
     )
-    def terminal(self, owner: Party, name: str, issued: str, expiry: str, group: str, honest: bool) -> None:
+    def terminal(self, aid: bytes, issued: str, expiry: str, group: str, honest: bool) -> None:
         """Shows a certificate, and reads what that opens; the newest date ages the others out."""
-        aid, slot = self.pick(owner, name)
+        slot = self.slots.get(aid)
         if slot is None or slot.locked:
             return
+        owner = slot.owner
         wire.select(self.card, aid)
         there = content(self.memory.state).slot(aid)
         assert there is not None
@@ -425,11 +448,11 @@ class FreeAreaMachine(RuleBasedStateMachine):
             said = wire.read(self.card, sfi)
             assert (said.sw == OK) == (terminal or holder), f"{said.sw:04X}"
 
-    @rule(owner=whose, name=which)
-    def passer_by(self, owner: Party, name: str) -> None:
+    @rule(aid=there)
+    def passer_by(self, aid: bytes) -> None:
         """Shows nothing, and learns the AID."""
-        aid, slot = self.pick(owner, name)
-        said = wire.select(self.card, aid)
+        slot = self.slots.get(aid)
+        said = wire.select(self.card, aid or TOWN.slot("nothing"))
         if slot is None or slot.locked:
             assert said.sw == NOT_FOUND
             return
@@ -479,5 +502,5 @@ class FreeAreaMachine(RuleBasedStateMachine):
 
 TestFreeAreaMachine = FreeAreaMachine.TestCase
 TestFreeAreaMachine.settings = settings(
-    max_examples=30, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=40, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
 )
