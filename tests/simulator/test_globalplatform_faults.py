@@ -169,6 +169,8 @@ def stored(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bytes, bytes, bool, in
         seen.append((card.slot.aid, received.apdu.data, card.security.owner_here, card.security.level))
         if received.apdu.data == b"\xff":
             raise Refused(0x6A80)
+        if received.apdu.data == b"\xfe":
+            raise Refused(0x63C2)
         return Answer(0x9000)
 
     monkeypatch.setattr(applet, "commands", lambda: {(0x80, 0xE2): store})
@@ -189,9 +191,10 @@ def test_store_data_goes_to_the_slot_that_is_named(soft_card: MakeCard, stored: 
     assert host.send(command("80E21000", b"\xff")) == (b"", "6A80")
     assert card.transmit(command("80E29001", b"\x04")).hex() == "6982"  # in clear it is nobody's
     assert stored[-1][1] == b"\xff"
+    assert host.send(command("80E21002", b"\xfe")) == (b"", "63C2")  # a warning: its MAC was looked at
     card.reset()
     Host(card, keys).open(SSD_1)
-    assert len(stored) == 3
+    assert len(stored) == 4
 
 
 # --- room with banks --------------------------------------------------------------------------------------------------
