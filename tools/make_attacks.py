@@ -81,6 +81,7 @@ ENTRIES: Mapping[str, str] = {
     "next card": "Signatures of the next card (次期個人番号カード)",
     "card": "Cards that are not genuine",
     "licence": "Driving licences that are not genuine",
+    "slots": "Slots of the free area that are not what they seem, and terminals that may not read them",
     "channel": "Sessions with a security domain (SCP03): cards that lie, and who changes what passes",
     "management": "The card against who has no session, another owner's, or the power switch",
     "PIN-less": "A confirmation without a PIN (38-4) that lacks what it takes",
