@@ -15,6 +15,11 @@ def trust_folder() -> Path:
     return _config() / "trust"
 
 
+def owners_file() -> Path:
+    """The owners of slots whose records are believed (``owners.toml``)."""
+    return _config() / "owners.toml"
+
+
 def revocation_folder() -> Path:
     """Revocation lists that were added."""
     return _state() / "revocation"
