@@ -1,0 +1,90 @@
+"""Free-area services (空き領域): who issues slots, who reads them, and who owns the card. Three programs, three keys.
+
+A :class:`SlotTerminal` holds a terminal's key and certificate, a :class:`SlotIssuer` the keys of an owner (a
+municipality's desk), a :class:`CardIssuer` those of the card's issuer; a :class:`SlotDirectory` holds none. None of
+them takes the keys of another. Everything here rests on the evidence level ``assumption``: nothing is written to, or
+authenticated at, a card that is not our software card unless its channel says ``allow_unproven``.
+
+Every write may be repeated: after a ``TransportError`` connect again and call again with the same values (of
+:meth:`SlotIssuer.issue` and :meth:`SlotIssuer.take_over` also the same ``instance``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kojin_card.slots.card_issuer import Area, CardIssuer, DomainView, SlotView
+    from kojin_card.slots.directory import SlotDirectory, SlotSeen
+    from kojin_card.slots.hand_over import FileLedger, HandOver, HandOverLedger
+    from kojin_card.slots.issuer import OwnDomain, OwnSlot, SlotIssuer
+    from kojin_card.slots.keyfile import DomainKeys, IssuerKeys, OwnerKeys
+    from kojin_card.slots.owners import OwnerEntry, OwnerKeyPeriod, OwnerStore
+    from kojin_card.slots.receipts import Changed, Issued
+    from kojin_card.slots.reading import SlotReading
+    from kojin_card.slots.standing import CardStanding, CardStatusSource, Standing, StaticStatus
+    from kojin_card.slots.terminal import SlotTerminal
+    from kojin_card.slots.terminals import JoinedAuthority, TerminalKey, certify_terminal, terminal_key_pair
+
+_HOMES = {
+    "card_issuer": ("Area", "CardIssuer", "DomainView", "SlotView"),
+    "directory": ("SlotDirectory", "SlotSeen"),
+    "hand_over": ("FileLedger", "HandOver", "HandOverLedger"),
+    "issuer": ("OwnDomain", "OwnSlot", "SlotIssuer"),
+    "keyfile": ("DomainKeys", "IssuerKeys", "OwnerKeys"),
+    "owners": ("OwnerEntry", "OwnerKeyPeriod", "OwnerStore"),
+    "reading": ("SlotReading",),
+    "receipts": ("Changed", "Issued"),
+    "standing": ("CardStanding", "CardStatusSource", "Standing", "StaticStatus"),
+    "terminal": ("SlotTerminal",),
+    "terminals": ("JoinedAuthority", "TerminalKey", "certify_terminal", "terminal_key_pair"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Area",
+    "CardIssuer",
+    "CardStanding",
+    "CardStatusSource",
+    "Changed",
+    "DomainKeys",
+    "DomainView",
+    "FileLedger",
+    "HandOver",
+    "HandOverLedger",
+    "Issued",
+    "IssuerKeys",
+    "JoinedAuthority",
+    "OwnDomain",
+    "OwnSlot",
+    "OwnerEntry",
+    "OwnerKeyPeriod",
+    "OwnerKeys",
+    "OwnerStore",
+    "SlotDirectory",
+    "SlotIssuer",
+    "SlotReading",
+    "SlotSeen",
+    "SlotTerminal",
+    "SlotView",
+    "Standing",
+    "StaticStatus",
+    "TerminalKey",
+    "certify_terminal",
+    "terminal_key_pair",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Load a name's home when it is first used."""
+    from importlib import import_module
+
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})
