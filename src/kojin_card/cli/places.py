@@ -30,6 +30,11 @@ def challenge_store() -> Path:
     return _state() / "challenges.db"
 
 
+def hand_over_ledger() -> Path:
+    """Which hand-overs of moved slots were taken over at this desk."""
+    return _state() / "hand-overs"
+
+
 def control_folder() -> Path:
     """The control sockets of software cards that are served in a virtual reader."""
     return _state() / "control"

@@ -10,16 +10,16 @@ import click
 from kojin_card.cli.files import MAX_SMALL_BYTES, read_input
 from kojin_card.cli.framework import option
 from kojin_card.cli.secret_sources import PromptedSecrets
-from kojin_card.errors import SecretFormatError, UsageError
+from kojin_card.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kojin_card.cli.session import Session
     from kojin_card.secret import Secret
     from kojin_card.slots import IssuerKeys, OwnerKeys, OwnerStore, TerminalKey
     from kojin_card.spec.service import Service
 
-#: shorter ones are refused for a new key file: what it protects writes to every card of an owner
-MIN_PASSPHRASE = 10
 _OPERATION = "open a key file"
 FILE = click.Path(dir_okay=False)
 
@@ -62,23 +62,18 @@ def passphrase(session: Session, secrets: str | None, name: str) -> Secret:
 
 
 def new_passphrase(session: Session, secrets: str | None, name: str) -> Secret:
-    """The passphrase of a key file that is about to be made: asked for twice, and not too short.
+    """The passphrase of a key file that is about to be made: asked for twice.
 
     Raises:
-        SecretFormatError: too short, or never typed the same way twice. SecretUnavailable: as :func:`passphrase`.
+        SecretFormatError: never typed the same way twice. SecretUnavailable: as :func:`passphrase`.
     """
     source = session.secrets(secrets, of_card=False)
     if isinstance(source, PromptedSecrets):
-        from kojin_card.cli.commands.pin import _AskedTwice
+        from kojin_card.cli.commands.pin import AskedTwice
 
         label = session.console.text(f"slots.secret.{name}")
-        found = _AskedTwice(session, source.at_hand(name)).secret(name, label=label, tries_left=None)
-    else:
-        found = source.at_hand(name)
-    if len(found.reveal()) < MIN_PASSPHRASE:
-        words = f"a passphrase has at least {MIN_PASSPHRASE} characters"
-        raise SecretFormatError(words, operation="make a key file", secret=name)
-    return found
+        return AskedTwice(session, source.at_hand(name)).secret(name, label=label, tries_left=None)
+    return source.at_hand(name)
 
 
 def open_owner_keys(session: Session, file: str, secrets: str | None, name: str = "owner-passphrase") -> OwnerKeys:
@@ -152,7 +147,7 @@ def load_owners(file: str | None) -> OwnerStore:
     return OwnerStore.load(own) if own.is_file() else OwnerStore.load()
 
 
-def load_all_services(folder: Path | None) -> dict[str, Service]:
+def load_all_services(folder: Path | None) -> Mapping[str, Service]:
     """The services of the package, and those of one's own folder.
 
     Raises:
@@ -160,13 +155,10 @@ def load_all_services(folder: Path | None) -> dict[str, Service]:
     """
     from kojin_card.spec.service import load_services
 
-    found = dict(load_services())
-    if folder is not None:
-        found |= load_services(folder)
-    return found
+    return load_services(folder)
 
 
-def service_called(services: dict[str, Service], name: str) -> Service:
+def service_called(services: Mapping[str, Service], name: str) -> Service:
     """The service of that id.
 
     Raises:
