@@ -307,6 +307,67 @@ class SecureMessagingError(KojinError):
         super().__init__(message, operation=operation, **details)
 
 
+class SecureChannelError(SecureMessagingError):
+    """A session with a security domain (SCP03) did not come about, or it broke: it is over, its keys are wiped, and what
+    the card did with the last command is unknown."""
+
+    code = "secure_channel"
+
+
+class WrongCardKeys(SecureChannelError):
+    """The card does not have the keys that were given: its cryptogram is another. Nothing was shown to it."""
+
+    code = "wrong_card_keys"
+
+
+class HostRefused(SecureChannelError):
+    """The card refused our cryptogram (6300): it counts that, and may make the next ones wait."""
+
+    code = "host_refused"
+
+
+class ChannelWait(SecureChannelError):
+    """The card makes one wait after wrong cryptograms (6985 to INITIALIZE UPDATE): it counts the commands it refuses."""
+
+    code = "channel_wait"
+
+
+class NoRoom(CardError):
+    """No room on the card, or in the quota of the owner (6A84). Nothing was written."""
+
+    code = "no_room"
+
+
+class PassphraseRejected(KojinError):
+    """A passphrase that does not open its file, or the file was changed: the two cannot be told apart."""
+
+    code = "passphrase_rejected"
+
+
+class NoToken(InputError):
+    """No token of that name, or no key of that name on it. ``details`` may have ``token`` and ``key``."""
+
+    code = "no_token"
+
+
+class TokenPinRejected(KojinError):
+    """The token refused its PIN: one of its tries is gone."""
+
+    code = "token_pin_rejected"
+
+
+class TokenPinReserve(KojinError):
+    """Refused here: the token says that one more wrong PIN would block it. Nothing was sent."""
+
+    code = "token_pin_reserve"
+
+
+class TokenPinBlocked(KojinError):
+    """The PIN of the token is blocked; its security officer sets a new one."""
+
+    code = "token_pin_blocked"
+
+
 class SignatureMismatch(KojinError):
     """What the signer answered does not verify with the key of its certificate: garbage, or the wrong key or card."""
 

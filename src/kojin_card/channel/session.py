@@ -71,6 +71,17 @@ class CardChannel(FileChannel):
         self._lang = lang
         self._random = random
 
+    def prove(self, operation: str, *evidence: Evidence) -> None:
+        """ARCHITECTURE §7: nothing is tried, authenticated or written on an assumption, unless the card is ours.
+
+        The one place that refuses it, for what other rooms do through this channel too (security domains, slots).
+
+        Raises:
+            UnprovenRefused: so it is; nothing was sent.
+        """
+        if not self._unproven and any(one.level is EvidenceLevel.ASSUMPTION for one in evidence):
+            raise UnprovenRefused("rests on an assumption; allow_unproven=True does it anyway", operation=operation)
+
     # --- secrets ----------------------------------------------------------------------------------------------------
 
     def tries_left(self, app: str, key: str) -> int | None:
@@ -130,7 +141,7 @@ class CardChannel(FileChannel):
         """
         spec = self._pin(app, key)
         operation = f"verify {app}/{key}"
-        self._prove(operation, spec.evidence)
+        self.prove(operation, spec.evidence)
         if reserve < 0:
             raise UsageError("reserve is 0 or more", operation=operation)
         given = checked_copy(pin, spec, operation)
@@ -168,7 +179,7 @@ class CardChannel(FileChannel):
         operation = f"verify {app}/{key}"
         if spec.unset is None:
             raise UsageError("no value stands for this secret when it is not set", operation=operation)
-        self._prove(operation, spec.evidence, spec.unset.evidence)
+        self.prove(operation, spec.evidence, spec.unset.evidence)
         with self.transaction():
             self._ensure(app)
             if key not in self._state.unset and self.is_set(app, key):
@@ -289,7 +300,7 @@ class CardChannel(FileChannel):
             self.prove_change(app, key)
         spec = self._pin(app, key)
         operation = f"{'change' if changing else 'verify'} {app}/{key}"
-        self._prove(operation, spec.evidence)
+        self.prove(operation, spec.evidence)
         self._ensure(app)
         left, _ = self._query(app, spec)
         self._guard(app, spec, operation, left, reserve)
@@ -315,7 +326,7 @@ class CardChannel(FileChannel):
         how = application.schemes[scheme]
         if not how.minimum <= len(data) <= how.maximum:
             raise UsageError(f"the scheme signs {how.minimum} to {how.maximum} bytes", operation=operation)
-        self._prove(operation, spec.evidence, how.evidence)
+        self.prove(operation, spec.evidence, how.evidence)
         self._ensure(app)
         command = CommandApdu(0x80, _SIGN, how.p1, CURRENT_EF | spec.sfi, data, SHORT_LE_MAX)
         if key == application.default_key:
@@ -359,7 +370,7 @@ class CardChannel(FileChannel):
         spec = self._key(app, key)
         if not spec.internal_authentication or not 1 <= len(data) <= SHORT_LC_MAX:
             raise UsageError("a key for this and a challenge of 1 to 255 bytes", operation=operation)
-        self._prove(operation, spec.evidence)
+        self.prove(operation, spec.evidence)
         self._ensure(app)
         by_sfi = CommandApdu(0x00, _INTERNAL_AUTHENTICATE, 0x00, CURRENT_EF | spec.sfi, data, SHORT_LE_MAX)
         plain = CommandApdu(0x00, _INTERNAL_AUTHENTICATE, 0x00, CURRENT_EF, data, SHORT_LE_MAX)
@@ -382,7 +393,7 @@ class CardChannel(FileChannel):
         rules = self._application(app).secure_messaging
         if rules is None or not rules.key_file:
             raise UsageError("this application has no secure messaging", operation=operation)
-        self._prove(operation, rules.evidence, self._file(app, rules.key_file).evidence)
+        self.prove(operation, rules.evidence, self._file(app, rules.key_file).evidence)
         self.link.require_extended(operation)
         return rules
 
@@ -414,7 +425,7 @@ class CardChannel(FileChannel):
         operation = f"change {app}/{key}"
         if spec.change is None or spec.change.command is ChangeCommand.NONE:
             raise UsageError("the holder cannot change this secret", operation=operation)
-        self._prove(operation, spec.evidence, spec.change.evidence)
+        self.prove(operation, spec.evidence, spec.change.evidence)
         return spec
 
     def _send_new(self, app: str, spec: KeySpec, new: Secret, operation: str) -> None:
@@ -430,11 +441,6 @@ class CardChannel(FileChannel):
         if spec.kind is not KeyKind.PIN:
             raise UsageError(f"{app}/{key} is not verified with a secret")
         return spec
-
-    def _prove(self, operation: str, *evidence: Evidence) -> None:
-        """ARCHITECTURE §7: nothing is tried, authenticated or written on an assumption, unless the card is ours."""
-        if not self._unproven and any(one.level is EvidenceLevel.ASSUMPTION for one in evidence):
-            raise UnprovenRefused("rests on an assumption; allow_unproven=True does it anyway", operation=operation)
 
     def _query(self, app: str, spec: KeySpec) -> tuple[int | None, bool]:
         """Empty VERIFY: tries left (None: not told) and whether the card says that it is verified."""

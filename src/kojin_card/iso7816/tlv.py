@@ -100,25 +100,25 @@ def is_filler(data: bytes, at: int) -> bool:
     return data[at] == 0xFF and (at + 1 == len(data) or data[at + 1] == 0xFF)
 
 
-def read_one(data: bytes, at: int = 0) -> Tlv:
-    """The data object at offset ``at``.
+def read_one(data: bytes, at: int = 0, *, standard: bool = False) -> Tlv:
+    """The data object at offset ``at``; with ``standard`` a length may also be ``81 ll``, as other platforms write it.
 
     Raises:
         TlvError: no tag, an ``81``/``80``/``83``.. length, or a value that runs past the data. (``82 00 xx`` where one
             byte would do is read: card.md §2 has reports of "newer cards" that look so, and exact bytes are kept.)
     """
-    return _read_after(data, at, _tag_end(data, at))
+    return _read_after(data, at, _tag_end(data, at), standard=standard)
 
 
-def _read_after(data: bytes, at: int, tag_end: int) -> Tlv:
+def _read_after(data: bytes, at: int, tag_end: int, *, standard: bool = False) -> Tlv:
     """The data object whose tag stands from ``at`` to ``tag_end``."""
     if tag_end >= len(data):
         raise TlvError("the data ends where a length is due")
     first = data[tag_end]
     if first < 0x80:
         start, length = tag_end + 1, first
-    elif first == 0x82:
-        start = tag_end + 3
+    elif first == 0x82 or (standard and first == 0x81):
+        start = tag_end + 1 + (first & 0x7F)
         if start > len(data):
             raise TlvError("the data ends inside a length")
         length = int.from_bytes(data[tag_end + 1 : start], "big")
@@ -130,8 +130,11 @@ def _read_after(data: bytes, at: int, tag_end: int) -> Tlv:
     return Tlv(data[at:tag_end], data[start:end], at, data[at:end])
 
 
-def read_all(data: bytes, *, filler: bool = False) -> Iterator[Tlv]:
+def read_all(data: bytes, *, filler: bool = False, standard: bool = False) -> Iterator[Tlv]:
     """The data objects of ``data`` in order; with ``filler`` the walk ends where filler begins.
+
+    Args:
+        standard: as :func:`read_one`.
 
     Raises:
         TlvError: as :func:`read_one`.
@@ -140,7 +143,7 @@ def read_all(data: bytes, *, filler: bool = False) -> Iterator[Tlv]:
     while at < len(data):
         if filler and is_filler(data, at):
             return
-        item = read_one(data, at)
+        item = read_one(data, at, standard=standard)
         yield item
         at = item.end
 

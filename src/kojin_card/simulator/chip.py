@@ -9,7 +9,10 @@ from kojin_card.iso7816.apdu import CommandApdu
 from kojin_card.iso7816.status import SW
 from kojin_card.simulator import authenticate, data, pin, read, secure_messaging, select, sign
 from kojin_card.simulator.context import Answer, Context, Received
+from kojin_card.simulator.management import commands as management
+from kojin_card.simulator.management import scp03
 from kojin_card.simulator.security import Refused, Security
+from kojin_card.simulator.slot import applet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,6 +75,9 @@ class Chip:
         power_on = first.id if first is not None and first.id in memory.state.applications else None
         self._context = Context(spec, memory, Security(memory, power_on), random)
         self._commands = _commands()
+        self._issuers = {**self._commands, **management.issuers_commands()}
+        self._domains = management.domains_commands()
+        self._slots = {**applet.commands(), **management.session_commands()}
 
     def reset(self) -> None:
         """Lose the volatile state: no file selected, nothing verified (card.md §4.10)."""
@@ -95,22 +101,36 @@ class Chip:
             apdu = CommandApdu.decode(raw)
         except DecodeError:
             raise Refused(SW.WRONG_LENGTH) from None
-        _check_class(apdu.cla)
+        _check_class(apdu.cla, managed=self._context.security.managed)
         command = Received(apdu, extended=len(raw) >= _EXTENDED_MIN and raw[4] == 0)
+        if apdu.cla & _SECURE == scp03.SECURE:
+            return scp03.unwrap(self._context, command, self._process)
         if apdu.cla & _SECURE:
             return secure_messaging.unwrap(self._context, command, self._process)
         return self._process(command)
 
     def _process(self, command: Received) -> Answer:
         """A command in clear."""
-        handler = self._commands.get((command.apdu.cla, command.apdu.ins))
+        handler = self._table().get((command.apdu.cla, command.apdu.ins))
         if handler is None:
             raise Refused(SW.INS_NOT_SUPPORTED)
         return handler(self._context, command)
 
+    def _table(self) -> dict[tuple[int, int], Callable[[Context, Received], Answer]]:
+        """The handlers of what is current: a slot, an owner's domain, the issuer's, or an application."""
+        security = self._context.security
+        if security.slot is not None:
+            return self._slots
+        if security.domain is None:
+            return self._commands
+        return self._issuers if security.application is not None else self._domains
 
-def _check_class(cla: int) -> None:
+
+def _check_class(cla: int, *, managed: bool) -> None:
     """Classes 00 and 80 on the basic channel, and their forms for secure messaging.
+
+    Args:
+        managed: a security domain or a slot is current, so that the form of GlobalPlatform (04, 84) is one.
 
     Raises:
         Refused: 6E00 for other classes; 6881 for logical channels (card.md §4.9); 6987 for secure messaging with a
@@ -122,6 +142,8 @@ def _check_class(cla: int) -> None:
         raise Refused(SW.CHANNEL_NOT_SUPPORTED)
     match cla & _SECURE:
         case 0x00 | 0x08:
+            return
+        case scp03.SECURE if managed:
             return
         case 0x0C:
             raise Refused(SW.SM_OBJECTS_MISSING)

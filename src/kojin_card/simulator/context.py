@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from kojin_card.iso7816.status import SW
@@ -13,6 +13,7 @@ from kojin_card.spec.model import FileSpec, KeySpec
 
 if TYPE_CHECKING:
     from kojin_card.iso7816.apdu import CommandApdu
+    from kojin_card.simulator.content import ContentState, DomainState, SlotState
     from kojin_card.simulator.memory import Memory
     from kojin_card.simulator.state import ApplicationState, PrivateKey
     from kojin_card.spec.model import ApplicationSpec, CardSpec
@@ -69,6 +70,54 @@ class Context:
     def content(self) -> ApplicationState:
         """Files and keys of the current application."""
         return self.memory.state.applications[self.application.id]
+
+    @property
+    def content_state(self) -> ContentState:
+        """The free area, as it was committed last.
+
+        Raises:
+            Refused: 6D00, this card knows no GlobalPlatform.
+        """
+        if self.memory.state.content is None:
+            raise Refused(SW.INS_NOT_SUPPORTED)
+        return self.memory.state.content
+
+    def commit_content(self, content: ContentState) -> None:
+        """Keep another free area; one call is one write of the chip, which power loss leaves done or not done.
+
+        Raises:
+            Refused: 6581, it could not be kept.
+        """
+        try:
+            self.memory.commit(replace(self.memory.state, content=content))
+        except OSError:
+            raise Refused(SW.MEMORY_FAILURE) from None
+
+    @property
+    def slot(self) -> SlotState:
+        """The slot that a command is for: the current one, or that which its domain is personalizing.
+
+        Raises:
+            Refused: 6985, there is none.
+        """
+        aid = self.security.slot or self.security.personalizing
+        slot = self.content_state.slot(aid) if aid is not None else None
+        if slot is None:
+            raise Refused(SW.CONDITIONS_NOT_SATISFIED)
+        return slot
+
+    @property
+    def domain(self) -> DomainState:
+        """The security domain whose keys open a session here: the current one, or that of the current slot.
+
+        Raises:
+            Refused: 6985, there is none.
+        """
+        aid = self.slot.domain if self.security.slot is not None else self.security.domain
+        domain = self.content_state.domain(aid) if aid is not None else None
+        if domain is None:
+            raise Refused(SW.CONDITIONS_NOT_SATISFIED)
+        return domain
 
     def has(self, ef: FileSpec | KeySpec) -> bool:
         """Whether the current application of *this* card has that file or key."""

@@ -14,11 +14,14 @@ from kojin_card.iso7816.status import SW
 from kojin_card.spec.model import ChangeCommand, FileSpec, KeyKind, KeySpec, SecretFormat
 
 if TYPE_CHECKING:
+    from kojin_card.simulator.management.scp03 import SecureChannel
     from kojin_card.simulator.memory import Memory
+    from kojin_card.simulator.slot.visit import Visit
     from kojin_card.simulator.state import CardState, KeyState
     from kojin_card.spec.access import Access
 
 _TRIES_LEFT = 0x63C0
+_C_DECRYPTION = 0x02  # bit of a security level of SCP03
 
 
 class Refused(Exception):
@@ -47,6 +50,13 @@ class Security:
         application: id of the current application, or None.
         ef: the current file or key, or None.
         session: of secure messaging; it ends with the power and with each SELECT of an application (card.md §4.7).
+        slot: AID of the current slot, or None.
+        channel: the SCP03 session with the current domain, or with the domain of the current slot; it ends as the
+            other does, and with a wrong MAC.
+        level: security level of the command at work; 0 for one in clear, also while a session is open.
+        personalizing: AID of the slot that the current domain gives STORE DATA on to, or None.
+        visit: what the slot applet keeps between two commands.
+        shown: terms of access rules that were shown to the current slot (``key:slot_pin``, ``role:terminal``).
     """
 
     def __init__(self, memory: Memory, power_on: str | None = None) -> None:
@@ -55,22 +65,81 @@ class Security:
         self.application: str | None = power_on
         self.ef: FileSpec | KeySpec | None = None
         self.session: Session | None = None
+        self.slot: bytes | None = None
+        self.channel: SecureChannel | None = None
+        self.level = 0
+        self.personalizing: bytes | None = None
+        self.visit: Visit | None = None
+        self.shown: set[str] = set()
+        self._domain: bytes | None = None
         self._verified: set[str] = set()
+
+    @property
+    def domain(self) -> bytes | None:
+        """AID of the current security domain, the issuer's included; None elsewhere, and on a card without any."""
+        content = self._memory.state.content
+        if content is None or self._domain is not None:
+            return self._domain
+        return content.issuer.aid if self.application is not None and self.application == self.power_on else None
+
+    @property
+    def managed(self) -> bool:
+        """Whether a security domain or a slot is current: what knows SCP03."""
+        return self.slot is not None or self.domain is not None
+
+    @property
+    def owner_here(self) -> bool:
+        """Whether the command at work came through the SCP03 session of the current slot, or of the domain that is
+        personalizing it. A command in clear is nobody's."""
+        return bool(self.level) and (self.slot is not None or self.personalizing is not None)
+
+    def require_owner(self, *, enciphered: bool = False) -> None:
+        """The command at work is the owner's.
+
+        Args:
+            enciphered: it also has to have come enciphered (C-DEC).
+
+        Raises:
+            Refused: 6982.
+        """
+        if not self.owner_here or (enciphered and not self.level & _C_DECRYPTION):
+            raise Refused(SW.SECURITY_NOT_SATISFIED)
 
     def forget(self) -> None:
         """Reset or power loss: the application of power-on is current, no file, and nothing is verified."""
-        self.application = self.power_on
+        self._leave(self.power_on)
+        self._verified.clear()
+
+    def select_domain(self, aid: bytes) -> None:
+        """A supplementary security domain becomes current; what was shown or verified is lost."""
+        self._leave(None)
+        self._verified.clear()
+        self._domain = aid
+
+    def select_slot(self, aid: bytes, visit: Visit) -> None:
+        """A slot becomes current; what was shown or verified is lost."""
+        self._leave(None)
+        self._verified.clear()
+        self.slot, self.visit = aid, visit
+
+    def end_channel(self) -> None:
+        """The SCP03 session is over, and what it had begun."""
+        self.channel = self.personalizing = None
+        self.level = 0
+
+    def _leave(self, application: str | None) -> None:
+        self.application = application
         self.ef = None
         self.session = None
-        self._verified.clear()
+        self.slot = self._domain = self.visit = None
+        self.shown.clear()
+        self.end_channel()
 
     def select(self, application: str) -> None:
         """An application becomes current; what was verified is lost (card.md §4.10: for the same one, a knob)."""
         if not (self._memory.state.knobs.reselect_keeps_state and application == self.application):
             self._verified.clear()
-        self.application = application
-        self.ef = None
-        self.session = None
+        self._leave(application)
 
     def require(self, rule: Access | None) -> None:
         """The access decision; no rule means never.
@@ -78,8 +147,13 @@ class Security:
         Raises:
             Refused: 6982.
         """
-        if rule is None or not rule.allows({f"key:{key}" for key in self._verified}):
+        if rule is None or not rule.allows(self._terms()):
             raise Refused(SW.SECURITY_NOT_SATISFIED)
+
+    def _terms(self) -> set[str]:
+        """What was shown so far, as access rules name it."""
+        owner = {"role:owner"} if self.owner_here else set()
+        return {f"key:{key}" for key in self._verified} | self.shown | owner
 
     def tries(self, key: KeySpec) -> int:
         """Status word of the empty VERIFY: 63Cx, which costs nothing (card.md §4.3).

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from kojin_card.errors import UsageError
 from kojin_card.iso7816.status import SW
+from kojin_card.simulator.content import ContentState
 
 MAX_COUNTER = 15  # what 63Cx can say
 #: settings that decide what stands in the files of a card: they are for whoever makes it, not for one that is made
@@ -128,6 +129,7 @@ class CardState:
         issued_at: when it was made.
         atr: answer to reset.
         applications: by the ids of the applet specs.
+        content: the free area; None on a phone, and on a card of an earlier file: it knows no GlobalPlatform command.
     """
 
     persona: str
@@ -135,6 +137,7 @@ class CardState:
     atr: bytes
     applications: Mapping[str, ApplicationState] = field(repr=False)
     knobs: Knobs = Knobs()
+    content: ContentState | None = field(default=None, repr=False)
 
     def key(self, application: str, key: str) -> KeyState:
         """The content of a key that is on the card."""

@@ -54,9 +54,10 @@ class TagSpec(Named):
 
 @dataclass(frozen=True, slots=True)
 class NumberSpec(Named):
-    """A number that both sides must agree on."""
+    """A number that both sides must agree on; ``access``: who may read the file whose short identifier it is."""
 
     value: int
+    access: Access | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,7 @@ def load_platform(text: str, file: str) -> PlatformSpec:
     head.done()
     aids = _all(top, "aid", _aid)
     tags = _all(top, "tag", _tag)
-    numbers = _all(top, "number", lambda row: NumberSpec(*_named(row), value=row.take("value", int)))
+    numbers = _all(top, "number", _number)
     contexts = _all(top, "context", _context)
     states = _all(top, "state", _state)
     commands = _all(top, "command", _command)
@@ -205,6 +206,11 @@ def _tag(row: Table) -> TagSpec:
     if not _PLACE.fullmatch(place):
         raise row.error("inside must be an id")
     return TagSpec(*_named(row), row.hex("tag", size=(2, 2)), place, Access.parse(row.take("access", str, "never")))
+
+
+def _number(row: Table) -> NumberSpec:
+    access = Access.parse(row.take("access", str)) if row.has("access") else None
+    return NumberSpec(*_named(row), value=row.take("value", int), access=access)
 
 
 def _context(row: Table) -> ContextSpec:

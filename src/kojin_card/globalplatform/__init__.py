@@ -1,0 +1,34 @@
+"""GlobalPlatform, the terminal's side: SCP03 sessions, typed content management, keys and where they come from."""
+
+from kojin_card.globalplatform.content import ContentManager
+from kojin_card.globalplatform.keys import MasterKey, StaticKeys, TrialKeys, diversify
+from kojin_card.globalplatform.registry import (
+    DomainEntry,
+    Entry,
+    KeyInfo,
+    LoadFileEntry,
+    Registry,
+    Resources,
+    SlotEntry,
+)
+from kojin_card.globalplatform.scp03 import ManagedCard, Scp03Session, SecurityLevel, check_gate, open_session
+
+__all__ = [
+    "ContentManager",
+    "DomainEntry",
+    "Entry",
+    "KeyInfo",
+    "LoadFileEntry",
+    "ManagedCard",
+    "MasterKey",
+    "Registry",
+    "Resources",
+    "Scp03Session",
+    "SecurityLevel",
+    "SlotEntry",
+    "StaticKeys",
+    "TrialKeys",
+    "check_gate",
+    "diversify",
+    "open_session",
+]
