@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tracemalloc
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kojin_card.cli.counter.table import MAX_NAMED, BadCell, CardTable
-from kojin_card.errors import InputError, KojinError
+from kojin_card.errors import InputError
 
 
 @dataclass
@@ -143,11 +144,8 @@ def test_memory_does_not_grow_with_what_the_rows_hold(path: Path) -> None:
 def test_hostile_bytes_give_typed_errors(tmp_path_factory: pytest.TempPathFactory, raw: bytes) -> None:
     for encoding in ("utf-8", "cp932"):
         for head in (b"", b"card,user_number\n"):
-            try:
-                one = table(tmp_path_factory.mktemp("t") / "x.csv", head + raw, encoding)
-                one.check()
-            except KojinError as refused:
-                assert isinstance(refused, InputError)
+            with contextlib.suppress(InputError):
+                table(tmp_path_factory.mktemp("t") / "x.csv", head + raw, encoding).check()
 
 
 def test_values_do_not_show(path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kojin_card.cli.confirming import check_confirmable, confirm, dry_run, writing_options
+from kojin_card.cli.counter.confirming import check_confirmable, confirm, dry_run, writing_options
 from kojin_card.cli.counter.keys import (
     load_all_services,
     load_owners,
@@ -199,11 +199,9 @@ class Desk:
         ]
 
     def agree(self, done: str, rows: Sequence[tuple[str, str]]) -> None:
-        """Ask for agreement; see :func:`~kojin_card.cli.confirming.confirm`."""
+        """Ask for agreement; see :func:`~kojin_card.cli.counter.confirming.confirm`."""
         text = self.session.console.text
-        confirm(
-            self.session, text("slots.confirm.title", done=text(f"slots.done.{done}")), rows, yes=self.options.yes
-        )
+        confirm(self.session, text("slots.confirm.title", done=text(f"slots.done.{done}")), rows, yes=self.options.yes)
 
     def planned(self, done: str, rows: Sequence[tuple[str, str]], value: Mapping[str, Any]) -> None:
         """The answer of a dry run."""
@@ -230,6 +228,16 @@ class Desk:
             blocks.append(Line(text("slots.receipt.written", file=options.receipt), Role.GOOD))
         value = {"receipt": receipt.as_json(), "written": written, "file": options.receipt}
         self.session.answer(kind, value, blocks)
+
+    def written(self, service: Service | None, values: Mapping[str, str]) -> list[Written]:
+        """Values as they may be shown: personal ones masked unless they are wanted."""
+        reveal, out = self.options.reveal, []
+        for name, one in service.fields.items() if service is not None else ():
+            if name in values:
+                hidden = one.privacy != "public" and not reveal
+                shown = masked(values[name]) if hidden else one.words(values[name], self.session.lang)
+                out.append(Written(name, one.label_ja, one.label_en, shown, hidden))
+        return out
 
     def receipt(
         self,
@@ -259,22 +267,9 @@ class Desk:
             state=state,
             legal_basis=legal_basis,
             made=self.session.now(),
-            fields=written_fields(service, values or {}, reveal=self.options.reveal, lang=self.session.lang),
+            fields=self.written(service, values or {}),
             notes=notes or {},
         )
-
-
-def written_fields(
-    service: Service | None, values: Mapping[str, str], *, reveal: bool, lang: str
-) -> list[Written]:
-    """Values as a receipt may have them: personal ones masked unless they are wanted."""
-    out = []
-    for name, one in {} if service is None else service.fields.items():  # type: ignore[attr-defined]  # both have it
-        if name in values:
-            hidden = one.privacy != "public" and not reveal
-            shown = masked(values[name]) if hidden else one.words(values[name], lang)
-            out.append(Written(name, one.label_ja, one.label_en, shown, hidden))
-    return out
 
 
 def answer_planned(session: Session, done: str, rows: Sequence[tuple[str, str]], value: Mapping[str, Any]) -> None:

@@ -99,16 +99,15 @@ class Journal(AbstractContextManager["Journal"]):
     # --- inside
 
     def _lock(self) -> None:
-        if sys.platform == "win32":
-            import msvcrt
-
-            lock = lambda: msvcrt.locking(self._file, msvcrt.LK_NBLCK, 1)  # noqa: E731
-        else:
-            import fcntl
-
-            lock = lambda: fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # noqa: E731
         try:
-            lock()
+            if sys.platform == "win32":
+                import msvcrt
+
+                msvcrt.locking(self._file, msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as bad:
             words = "another process is working with this journal"
             raise UsageError(words, operation=_OPERATION, file=self.path.name) from bad

@@ -1,7 +1,7 @@
 """The receipt of an issuance: what was put on which card by whom, as JSON or as a page to print.
 
-It never has a 個人番号 or a PIN. What a service calls personal is masked unless the desk asks for it in full; of the card
-identification number the last four characters stand.
+It never has a 個人番号 or a PIN. What a service calls personal is masked unless the desk asks for it in full; of the
+card identification number the last four characters stand.
 """
 
 from __future__ import annotations
@@ -176,7 +176,9 @@ def receipt_page(receipt: Receipt, console: Console) -> bytes:
     text = console.text
 
     def table(rows: Sequence[tuple[str, str]]) -> list[str]:
-        cells = [f"<tr><th scope='row'>{html_text(label)}</th><td>{html_text(value)}</td></tr>" for label, value in rows]
+        cells = [
+            f"<tr><th scope='row'>{html_text(label)}</th><td>{html_text(value)}</td></tr>" for label, value in rows
+        ]
         return ["<table>", *cells, "</table>"]
 
     body = [f"<h1>{html_text(text('slots.receipt.title'))}</h1>", *table(receipt.rows(console))]

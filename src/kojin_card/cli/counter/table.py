@@ -122,7 +122,7 @@ class CardTable:
         """
         seen: set[str] = set()
         for number, cells in self._records():
-            if next(self._problems(number, cells, seen), None) is not None:
+            if cells is None or next(self._problems(number, cells, seen), None) is not None:
                 raise self._error("the table was changed after it was checked")
             pin = cells.pop(PIN, "")
             card = cells.pop(CARD)
@@ -199,7 +199,9 @@ class CardTable:
             known |= {name: name, one.label_ja: name, one.label_en: name}
         names = [known.get(cell.strip().strip("\ufeff"), "") for cell in cells]
         wanted = [CARD, *([PIN] if self._service.pin else [])]
-        wanted += [name for name, one in self._service.fields.items() if not one.optional and name not in self._supplied]
+        wanted += [
+            name for name, one in self._service.fields.items() if not one.optional and name not in self._supplied
+        ]
         missing = [name for name in wanted if name not in names]
         if missing:
             listed = ", ".join(missing)

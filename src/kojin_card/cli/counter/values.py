@@ -26,12 +26,12 @@ _OPERATION = "read the values"
 _ASKED_AT_MOST = 3
 
 
-def value_options() -> tuple[click.Parameter, ...]:
+def value_options(*, from_card: bool = True) -> tuple[click.Parameter, ...]:
     """``--field``, ``--fields`` and ``--from-card``."""
     return (
-        option("--field", "field", metavar="NAME=VALUE", multiple=True, help="slot_field"),
-        option("--fields", "fields", metavar="FILE", help="slot_fields"),
-        option("--from-card", is_flag=True, help="slot_from_card"),
+        option("--field", metavar="NAME=VALUE", multiple=True, help="slot_field"),
+        option("--fields", metavar="FILE", help="slot_fields"),
+        *((option("--from-card", is_flag=True, help="slot_from_card"),) if from_card else ()),
     )
 
 
