@@ -68,6 +68,7 @@ pcscd                                           pcscd
 opensc-tool                                     opensc
 /usr/lib/*/opensc-pkcs11.so                     opensc-pkcs11
 p11tool                                         gnutls-bin
+/usr/lib/*/softhsm/libsofthsm2.so               softhsm2
 ssh-keygen                                      openssh-client
 /usr/lib/*/engines-3/pkcs11.so                  libengine-pkcs11-openssl
 modutil                                         libnss3-tools

@@ -308,8 +308,8 @@ class SecureMessagingError(KojinError):
 
 
 class SecureChannelError(SecureMessagingError):
-    """A session with a security domain (SCP03) did not come about, or it broke: it is over, its keys are wiped, and what
-    the card did with the last command is unknown."""
+    """A session with a security domain (SCP03) did not come about, or it broke: it is over, its keys are wiped, and
+    what the card did with the last command is unknown."""
 
     code = "secure_channel"
 
@@ -327,7 +327,7 @@ class HostRefused(SecureChannelError):
 
 
 class ChannelWait(SecureChannelError):
-    """The card makes one wait after wrong cryptograms (6985 to INITIALIZE UPDATE): it counts the commands it refuses."""
+    """The card makes one wait after wrong cryptograms (6985 to INITIALIZE UPDATE); it counts those it refuses."""
 
     code = "channel_wait"
 
@@ -378,6 +378,64 @@ class UnprovenRefused(KojinError):
     """A fact of evidence level ``assumption`` would be acted on with a real card, without ``allow_unproven``."""
 
     code = "unproven"
+
+
+# --- the free area ----------------------------------------------------------------------------------------------------
+
+
+class NoSlot(NotOnCard):
+    """No such slot on this card, none that this caller may use, or it is locked."""
+
+    code = "no_slot"
+
+
+class NoDomain(NotOnCard):
+    """The owner has no security domain on this card, or one with other keys."""
+
+    code = "no_domain"
+
+
+class AmbiguousSlot(UsageError):
+    """Several slots could be meant and none was named. ``details`` has ``slots``, their AIDs."""
+
+    code = "ambiguous_slot"
+
+
+class SlotConflict(CardError):
+    """The slot is not in a state for this, or what is on it is not what this call would have made. Nothing was
+    written."""
+
+    code = "slot_conflict"
+
+
+class TerminalRefused(AccessDenied):
+    """The slot does not let this terminal in: its group, or its proof."""
+
+    code = "terminal_refused"
+
+
+class TerminalExpired(TerminalRefused):
+    """The terminal's certificate has run out, by the clock or by what the card has seen of the calendar."""
+
+    code = "terminal_expired"
+
+
+class TerminalUnknown(TerminalRefused):
+    """The slot's owner has not listed the CA of this terminal's certificate."""
+
+    code = "terminal_unknown"
+
+
+class KeyFileError(InputError):
+    """A key file of an owner or an issuer that cannot be used: of another kind, damaged, or of another form."""
+
+    code = "key_file"
+
+
+class HandOverRefused(InputError):
+    """A hand-over (引越継続) that is not accepted: forged, run out, replayed, of another card or for somebody else."""
+
+    code = "hand_over_refused"
 
 
 # --- judging ----------------------------------------------------------------------------------------------------------

@@ -97,6 +97,16 @@ class CheckId(StrEnum):
     IMPRINT = "imprint"
     EARLIER = "earlier"
     CHIP = "chip"
+    SLOT_RECORD = "slot_record"
+    SLOT_OWNER = "slot_owner"
+    SLOT_SIGNATURE = "slot_signature"
+    SLOT_BINDING = "slot_binding"
+    SLOT_COUNTER = "slot_counter"
+    SLOT_CONTENT = "slot_content"
+    SLOT_CHIP = "slot_chip"
+    SLOT_STATE = "slot_state"
+    SLOT_VALIDITY = "slot_validity"
+    CARD_STANDING = "card_standing"
 
 
 def utc_seconds(moment: datetime) -> str:
@@ -202,6 +212,30 @@ REASONS: Mapping[str, Consequence] = {
     "earlier.none": Consequence(_F, _S.SIG_CONSTRAINTS_FAILURE),
     "chip.unproven": Consequence(_F, _S.SIG_CONSTRAINTS_FAILURE),
     "chip.not_bound": Consequence(_F, _S.SIG_CONSTRAINTS_FAILURE),
+    "slot_record.absent": Consequence(_I, _S.SIGNED_DATA_NOT_FOUND),
+    "slot_record.malformed": Consequence(_F, _S.FORMAT_FAILURE),
+    "slot_owner.unknown": Consequence(_I, _S.NO_CERTIFICATE_CHAIN_FOUND),
+    "slot_owner.out_of_time": Consequence(_F, _S.SIG_CONSTRAINTS_FAILURE),
+    "slot_signature.forged": Consequence(_F, _S.SIG_CRYPTO_FAILURE),
+    "slot_binding.other_card": Consequence(_F, _S.SIG_CONSTRAINTS_FAILURE),
+    "slot_binding.other_slot": Consequence(_F, _S.SIG_CONSTRAINTS_FAILURE),
+    "slot_counter.old": Consequence(_F, _S.SIG_CONSTRAINTS_FAILURE),
+    "slot_counter.rolled_back": Consequence(_F, _S.SIG_CONSTRAINTS_FAILURE),
+    "slot_content.mismatch": Consequence(_F, _S.HASH_FAILURE),
+    "slot_content.missing": Consequence(_F, _S.FORMAT_FAILURE),
+    "slot_content.undefined": Consequence(_I, _S.SIG_CONSTRAINTS_FAILURE),
+    "slot_chip.absent": Consequence(_I, _S.SIGNED_DATA_NOT_FOUND),
+    "slot_chip.wrong": Consequence(_F, _S.SIG_CRYPTO_FAILURE),
+    "slot_state.contradicted": Consequence(_F, _S.FORMAT_FAILURE),
+    "slot_state.not_active": Consequence(_F, _S.NOT_YET_VALID),
+    "slot_state.suspended": Consequence(_F, _S.REVOKED),
+    "slot_state.terminated": Consequence(_F, _S.REVOKED),
+    "slot_validity.expired": Consequence(_F, _S.EXPIRED),
+    "slot_validity.not_yet": Consequence(_F, _S.NOT_YET_VALID),
+    "slot_validity.unread": Consequence(_I, _S.SIGNED_DATA_NOT_FOUND),
+    "card_standing.stopped": Consequence(_F, _S.REVOKED),
+    "card_standing.unknown": Consequence(_I, _S.TRY_LATER),
+    "card_standing.no_source": Consequence(_I, _S.TRY_LATER),
 }
 
 #: the checks that are made of cards, not of what cards signed
@@ -216,9 +250,33 @@ CARD_CHECKS = frozenset(
     }
 )
 
+#: the checks that are made of slots of the free area
+SLOT_CHECKS = frozenset(
+    {
+        CheckId.SLOT_RECORD,
+        CheckId.SLOT_OWNER,
+        CheckId.SLOT_SIGNATURE,
+        CheckId.SLOT_BINDING,
+        CheckId.SLOT_COUNTER,
+        CheckId.SLOT_CONTENT,
+        CheckId.SLOT_CHIP,
+        CheckId.SLOT_STATE,
+        CheckId.SLOT_VALIDITY,
+        CheckId.CARD_STANDING,
+    }
+)
+
 #: reasons of a card with which nothing was found wrong: there was nothing to judge by (asked and silent is a failure)
 UNJUDGEABLE = frozenset(
-    {"cv_certificate.unknown_issuer", "record.unproven", "card_key.unproven", "card_response.not_asked"}
+    {
+        "cv_certificate.unknown_issuer",
+        "record.unproven",
+        "card_key.unproven",
+        "card_response.not_asked",
+        "slot_owner.unknown",
+        "slot_content.undefined",
+        "slot_validity.unread",
+    }
 )
 
 #: what a verdict may say beside its checks; none of it decides anything
@@ -292,8 +350,8 @@ class Verdict:
 
     Attributes:
         required: the checks that must all have passed; with none, nothing was judged and the verdict is INDETERMINATE.
-        store: the trust store it rests on (``production``, ``jlis-test``, ``simulator``), or ``given-key`` for a key
-            that the caller brought.
+        store: the trust store it rests on (``production``, ``jlis-test``, ``simulator``), ``given-key`` for a key
+            that the caller brought, or ``owners`` for the owners of slots that the caller knows.
         time: the time of judgement; ``time_basis`` says what it rests on.
         notes: keys of :data:`NOTES`: what whoever relies on it should know, and what decides nothing.
         timestamps: the verdicts on the time-stamp tokens that came with the signature. They never decide: one that

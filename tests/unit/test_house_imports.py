@@ -50,6 +50,7 @@ ARROWS["cli"] = ARROWS["testing"] = set(EVERY_ROOM)
 # Where each outside package lives.
 HOMES: dict[str, set[str]] = {
     "smartcard": {"transport.pcsc"},
+    "pkcs11": {"globalplatform.hsm"},
     "click": {"cli"},
     "rich": {"cli"},
     "pytest": {"testing.plugin"},

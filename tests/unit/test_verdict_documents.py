@@ -16,7 +16,7 @@ from kojin_card.testing import DOCUMENTS_NOW, VerdictDocument, verdict_documents
 from kojin_card.testing import verdict_document as document_of
 from kojin_card.testing.verdict_makers import MAKERS
 from kojin_card.testing.verdict_table import CASES, KINDS, WITHOUT
-from kojin_card.verdict import CARD_CHECKS, REASONS, Indication
+from kojin_card.verdict import CARD_CHECKS, REASONS, SLOT_CHECKS, Indication
 from kojin_card.verification import MemoryChallengeStore, Verifier
 from support import ROOT
 
@@ -74,9 +74,9 @@ def test_the_page_shows_the_table_of_the_code() -> None:
         f"| {case.exit_code} |"
         for case in CASES.values()
     ]
-    of_cards = {reason for reason in WITHOUT if reason.split(".")[0] in CARD_CHECKS}
+    of_cards = {reason for reason in WITHOUT if reason.split(".")[0] in CARD_CHECKS | SLOT_CHECKS}
     assert all(f"`{reason}` has none" in page for reason in set(WITHOUT) - of_cards)
-    assert all(f"`{check}`" in page for check in CARD_CHECKS)
+    assert all(f"`{check}`" in page for check in CARD_CHECKS | SLOT_CHECKS)
 
 
 def test_the_same_moment_gives_the_same_bytes() -> None:

@@ -37,7 +37,7 @@ from kojin_card.errors import DecodeError, UsageError, VerdictError
 from kojin_card.pki.profile import Purpose
 from kojin_card.pki.revocation import Crl
 from kojin_card.testing import verdict_document
-from kojin_card.verdict import CARD_CHECKS, CheckId, CheckState, Indication, TimeBasis, Verdict
+from kojin_card.verdict import CARD_CHECKS, SLOT_CHECKS, CheckId, CheckState, Indication, TimeBasis, Verdict
 from kojin_card.verification import Holder, MemoryChallengeStore, Sex, Verifier
 
 CONTENT = Cms().content
@@ -189,7 +189,7 @@ def test_evidence_names_what_judged() -> None:
     assert verdict.evidence["anchor"].startswith("sim-signca02:")
     assert verdict.evidence["engine"].startswith("kojin_card.verification ")
     assert verdict.store == "simulator"
-    of_others = CARD_CHECKS | {CheckId.CHALLENGE, CheckId.IMPRINT, CheckId.EARLIER, CheckId.CHIP}
+    of_others = CARD_CHECKS | SLOT_CHECKS | {CheckId.CHALLENGE, CheckId.IMPRINT, CheckId.EARLIER, CheckId.CHIP}
     assert [check.id for check in verdict.checks] == [check for check in CheckId if check not in of_others]
 
 

@@ -55,6 +55,7 @@ def test_the_page_lists_the_checks_in_their_order() -> None:
         ("time_basis", set(TimeBasis)),
         ("note", set(NOTES)),
         ("card_indication", set(Indication)),
+        ("slot_indication", set(Indication)),
         ("revocation_reason", set(REASON_NAMES.values())),
     ],
 )

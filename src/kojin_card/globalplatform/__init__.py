@@ -1,6 +1,8 @@
 """GlobalPlatform, the terminal's side: SCP03 sessions, typed content management, keys and where they come from."""
 
 from kojin_card.globalplatform.content import ContentManager
+from kojin_card.globalplatform.file_master import FileMaster
+from kojin_card.globalplatform.hsm import Pkcs11Master
 from kojin_card.globalplatform.keys import MasterKey, StaticKeys, TrialKeys, diversify
 from kojin_card.globalplatform.registry import (
     DomainEntry,
@@ -17,10 +19,12 @@ __all__ = [
     "ContentManager",
     "DomainEntry",
     "Entry",
+    "FileMaster",
     "KeyInfo",
     "LoadFileEntry",
     "ManagedCard",
     "MasterKey",
+    "Pkcs11Master",
     "Registry",
     "Resources",
     "Scp03Session",

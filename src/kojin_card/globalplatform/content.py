@@ -1,7 +1,8 @@
 """Card content management in a session with a security domain: typed commands of GlobalPlatform 2.3.1 §11.
 
 Every command goes out once. After a lost response the session is over: open another, and
-:meth:`ContentManager.status` tells what became of it, which is why the AIDs of slots and domains are chosen here and not by the card.
+:meth:`ContentManager.status` tells what became of it, which is why the AIDs of slots and domains are chosen here and
+not by the card.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def counter_kdf(prf: Callable[[bytes], bytes], fixed: Callable[[int], bytes], si
 
     Args:
         prf: 16 bytes of a message, under the key to derive from.
-        fixed: the input of block ``i`` (from 1): counter and fixed data, in the order that the use of the KDF lays down.
+        fixed: the input of block ``i`` (from 1): counter and fixed data, in the order that this use of the KDF has.
     """
     blocks = -(-size // BLOCK)
     return b"".join(prf(fixed(number)) for number in range(1, blocks + 1))[:size]

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 KEY_BITS = (128, 256)
 #: version of the key set that a card leaves the factory with (GlobalPlatform 2.3.1 §11.1.9: FF in the field only)
 INITIAL_VERSION = 0xFF
-_VERSIONS = range(0x01, 0x80)  # GlobalPlatform 2.3.1 §11.8.2.3: 01 to 7F
+#: of a key set (GlobalPlatform 2.3.1 §11.8.2.3: 01 to 7F)
+VERSIONS = range(0x01, 0x80)
 _LABELS = (b"kojin-enc", b"kojin-mac", b"kojin-dek")
 _TRIAL = bytes(range(0x40, 0x50))
 
@@ -42,7 +43,7 @@ class StaticKeys:
     trial: bool = False
 
     def __post_init__(self) -> None:
-        if self.version not in _VERSIONS and self.version != INITIAL_VERSION:
+        if self.version not in VERSIONS and self.version != INITIAL_VERSION:
             raise UsageError("a key version is 1 to 127", operation="take a key set")
         sizes = {len(key.reveal()) * 8 for key in self.each()}
         if len(sizes) != 1 or not sizes <= set(KEY_BITS):

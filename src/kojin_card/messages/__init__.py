@@ -127,6 +127,11 @@ def card_indication_words(indication: str, lang: str) -> str:
     return _verdict_words("card_indication", indication, lang)
 
 
+def slot_indication_words(indication: str, lang: str) -> str:
+    """What an indication means for a slot of the free area."""
+    return _verdict_words("slot_indication", indication, lang)
+
+
 def note_words(note: str, lang: str) -> str:
     """What is said beside a verdict (``in_force``)."""
     return _verdict_words("note", note, lang)

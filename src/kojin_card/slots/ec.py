@@ -5,6 +5,7 @@ Only this curve and SHA-256: what a slot applet of 2026 can do. Another curve is
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, NoReturn
 
 from cryptography.exceptions import InvalidSignature
@@ -49,10 +50,8 @@ class EcSigner:
         """
         number = int.from_bytes(scalar.reveal(), "big")
         key: ec.EllipticCurvePrivateKey | None = None
-        try:
+        with contextlib.suppress(ValueError):  # told below, without a chain
             key = ec.derive_private_key(number, ec.SECP256R1())
-        except ValueError:
-            pass  # told below, without a chain
         if key is None:
             raise InputError("not a P-256 key", operation="take a signing key")
         return cls(key)

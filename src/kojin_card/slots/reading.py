@@ -1,21 +1,37 @@
-"""A slot as it was read, and what is to be thought of it."""
+"""A slot as it was read, and what is to be thought of it: gathering without judging."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import date
+from kojin_card.errors import DecodeError
+from kojin_card.iso7816.status import SW
+from kojin_card.spec import descriptor as descriptors
+from kojin_card.spec.free_area import slot_applet_spec
 
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Callable, Collection, Mapping
+
+    from kojin_card.channel import CardChannel
+    from kojin_card.slots.applet import SlotApplet, SlotStatus
+    from kojin_card.spec.descriptor import Descriptor
+    from kojin_card.spec.manifest import SignedManifest
     from kojin_card.spec.owner import Owner
+    from kojin_card.spec.service import Service
     from kojin_card.verdict import Verdict
+
+_MANAGER, _IDENTIFICATION = "card_manager", "card_identification"
+ABSENT, MALFORMED = "absent", "malformed"
 
 
 @dataclass(frozen=True, slots=True)
 class SlotReading:
     """What was read of a slot. Nothing of it may be relied on before ``verdict.require()``.
+
+    What is said of the record is None (or empty) where it was not read; so are all values of a record that is
+    forged, of another card or slot, old, or a copy.
 
     Attributes:
         aid: the slot.
@@ -39,8 +55,122 @@ class SlotReading:
     name: str | None = None
     state: str | None = None
     counter: int | None = None
-    date: date | None = None
+    date: datetime.date | None = None
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
     closed: tuple[str, ...] = ()
-    last_day: date | None = field(default=None, repr=False)
+    last_day: datetime.date | None = field(default=None, repr=False)
     hand_over: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SlotEvidence:
+    """Everything that one visit brought, unjudged.
+
+    Attributes:
+        card_identification: octets, as the card manager gives them.
+        terminated: SELECT said so.
+        status: what the card says, unsigned.
+        signed: the manifest; ``problem`` says why there is none (``absent``, ``malformed``).
+        descriptor_content: as read. descriptor: decoded, when it can be.
+        contents: short identifier -> salt and value. closed, missing: short identifiers that were asked for in vain.
+        challenge: ours. answer: the card's counter and its signature.
+    """
+
+    aid: bytes
+    card_identification: bytes = field(repr=False)
+    terminated: bool = False
+    status: SlotStatus | None = None
+    signed: SignedManifest | None = None
+    problem: str | None = None
+    descriptor_content: bytes | None = field(default=None, repr=False)
+    descriptor: Descriptor | None = field(default=None, repr=False)
+    contents: Mapping[int, bytes] = field(default_factory=dict, repr=False)
+    closed: tuple[int, ...] = ()
+    missing: tuple[int, ...] = ()
+    challenge: bytes = b""
+    answer: tuple[int, bytes] | None = None
+
+
+def card_identification(channel: CardChannel) -> bytes:
+    """Octets of the card identification number (カード識別番号), which every record is bound to.
+
+    Raises:
+        NotOnCard: a card without one (a smartphone).
+    """
+    return channel.get_data(_MANAGER, _IDENTIFICATION)
+
+
+def gather(
+    applet: SlotApplet,
+    card: bytes,
+    services: Mapping[str, Service],
+    operation: str,
+    *,
+    random: Callable[[int], bytes],
+    fields: Collection[str] | None = None,
+) -> SlotEvidence:
+    """Read what is open at the current slot: status, manifest, descriptor, fields, and the card key's answer.
+
+    Args:
+        card: its identification number, octets.
+        fields: ids of the fields to be read; None: all. The last day of a service that has one is always read.
+    """
+    status = applet.status(operation)
+    empty = SlotEvidence(applet.aid, card, status=status)
+    try:
+        signed = applet.manifest(operation)
+    except DecodeError:
+        return _with(empty, problem=MALFORMED)
+    if isinstance(signed, int):
+        return _with(empty, problem=ABSENT)
+    content = applet.read(slot_applet_spec().number("descriptor_file"), operation)
+    descriptor = _descriptor(content)
+    service = None if descriptor is None else services.get(descriptor.service)
+    contents: dict[int, bytes] = {}
+    closed: list[int] = []
+    missing: list[int] = []
+    for sfi in (one.sfi for one in signed.manifest.fields):
+        if not _wanted(service, sfi, fields):
+            continue
+        found = applet.read(sfi, operation)
+        if isinstance(found, bytes):
+            contents[sfi] = found
+        else:
+            (missing if found == SW.FILE_NOT_FOUND else closed).append(sfi)
+    challenge = random(slot_applet_spec().number("card_challenge_most"))
+    answer = applet.answer_of_card(challenge, operation)
+    return SlotEvidence(
+        applet.aid,
+        card,
+        status=status,
+        signed=signed,
+        problem=None if descriptor is not None else (ABSENT if isinstance(content, int) else MALFORMED),
+        descriptor_content=content if isinstance(content, bytes) else None,
+        descriptor=descriptor,
+        contents=contents,
+        closed=tuple(closed),
+        missing=tuple(missing),
+        challenge=challenge,
+        answer=None if isinstance(answer, int) else answer,
+    )
+
+
+def _with(empty: SlotEvidence, *, problem: str) -> SlotEvidence:
+    return SlotEvidence(empty.aid, empty.card_identification, status=empty.status, problem=problem)
+
+
+def _descriptor(content: bytes | int) -> Descriptor | None:
+    if isinstance(content, int):
+        return None
+    try:
+        return descriptors.decode(content)
+    except DecodeError:
+        return None
+
+
+def _wanted(service: Service | None, sfi: int, fields: Collection[str] | None) -> bool:
+    """Whether a field is to be read; of a service that nobody knows, only when all are."""
+    one = None if service is None else service.by_sfi(sfi)
+    if fields is None:
+        return True
+    return one is not None and (one.id in fields or one.expires)

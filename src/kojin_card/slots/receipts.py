@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Mapping
-    from datetime import date
 
     from kojin_card.spec.owner import Owner
 
@@ -29,7 +29,7 @@ class Changed:
     aid: bytes
     state: str
     counter: int
-    date: date
+    date: datetime.date
     written: bool
 
 
@@ -58,11 +58,11 @@ class Issued:
     owner: Owner
     legal_basis: str
     name: str
-    date: date
+    date: datetime.date
     counter: int
     fields: tuple[str, ...]
     values: Mapping[str, str] = field(repr=False)
-    last_day: date | None = None
+    last_day: datetime.date | None = None
     former_owner: Owner | None = None
     pin: bool = False
     written: bool = True

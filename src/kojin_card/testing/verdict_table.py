@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kojin_card.verdict import CARD_CHECKS, REASONS, Indication
+from kojin_card.verdict import CARD_CHECKS, REASONS, SLOT_CHECKS, Indication
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -157,5 +157,10 @@ WITHOUT: Mapping[str, str] = {
         reason: "is found on a card, not in a document; tests/attacks/test_authenticity.py has cards for each"
         for reason in REASONS
         if reason.split(".")[0] in CARD_CHECKS
+    },
+    **{
+        reason: "is found in a slot of the free area; tests/client/test_slots_verdicts.py has one for each"
+        for reason in REASONS
+        if reason.split(".")[0] in SLOT_CHECKS
     },
 }
