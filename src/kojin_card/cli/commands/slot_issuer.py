@@ -178,7 +178,7 @@ def rotate(
     public: str | None,
     **given: Any,
 ) -> None:
-    """With ``--new-file`` the next keys beside the old ones, in a new file; without it the newest keys onto the card."""
+    """With ``--new-file`` the next keys in a new file, beside the old ones; without it the newest onto the card."""
     options = DeskOptions.taken_from(given)
     if new_file is not None:
         _next_keys(session, options, new_file, name_ja, name_en, public)

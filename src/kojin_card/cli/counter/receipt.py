@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kojin_card.cli.console import JSON_SCHEMAS
 from kojin_card.cli.html import page
 from kojin_card.cli.render import html_text
 from kojin_card.cli.wording import moment, utc
@@ -21,7 +22,6 @@ from kojin_card.errors import UsageError
 if TYPE_CHECKING:
     from kojin_card.cli.console import Console
 
-SCHEMA = "kojin-card/slot-receipt/1.0"
 _FORMS = (".json", ".html")
 _SHOWN_AT_THE_END = 2
 
@@ -167,7 +167,7 @@ def receipt_bytes(receipt: Receipt, name: str, console: Console) -> bytes:
 
 def receipt_json(receipt: Receipt) -> bytes:
     """The receipt, JSON."""
-    value = {"schema": SCHEMA, **receipt.as_json()}
+    value = {"schema": JSON_SCHEMAS["slot-receipt"], **receipt.as_json()}
     return json.dumps(value, ensure_ascii=True, indent=2).encode("ascii") + b"\n"
 
 
