@@ -12,16 +12,21 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tools.reference import errors, gallery, verdict_json
+from tools.reference import errors, free_area, gallery, verdict_json
 from tools.reference.application import LEVELS, Page
 from tools.reference.examples import examples
 from tools.reference.markdown import NotShown, grid, notice, require
 
+from kojin_card.spec.free_area import globalplatform_spec, slot_applet_spec
 from kojin_card.spec.load import load_card_spec
 from kojin_card.spec.model import CardSpec, Evidence
+from kojin_card.spec.service import load_services
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from kojin_card.spec.free_area import PlatformSpec
+    from kojin_card.spec.service import Service
 
 PAGES = Path(__file__).resolve().parents[1] / "docs" / "reference"
 INTRO = (
@@ -31,6 +36,10 @@ INTRO = (
     "`card`, or it is our `assumption`.\n"
     "The short identifier of a file or key is the low five bits of its id.\n"
     "Whoever has never held a card begins with [The card in an hour](../card-in-an-hour.md).\n\n"
+)
+FREE_AREA = (
+    "The [free area](free-area.md) (空き領域), where services of municipalities and others stand, is defined here: no\n"
+    "applet of it is public. Its [services](services.md) are data.\n\n"
 )
 SOURCES = (
     "`card.md` and `jpki.md` are the fact collections of the project, which name the public sources; the capitals\n"
@@ -69,11 +78,25 @@ def pages(card: CardSpec | None = None) -> Mapping[str, str]:
         link = f"[{spec.name_en}]({spec.id}.md) {spec.name_ja}"
         rows.append((link, f"`{spec.aid.hex().upper()}`", *(count[level] for level in LEVELS)))
     table = grid(("application", "AID", *LEVELS), rows)
-    made["index.md"] = f"{notice('applets_spec')}# Reference\n\n{INTRO}{table}{SOURCES}"
+    platforms, services = (globalplatform_spec(), slot_applet_spec()), load_services().values()
+    made["free-area.md"] = free_area.platform_page(platforms)
+    made["services.md"] = free_area.services_page(services)
+    rows = [
+        *(_free_row(one, "free-area.md") for one in platforms),
+        *(_free_row(one, "services.md") for one in services),
+    ]
+    free = grid(("free area", *LEVELS), rows)
+    made["index.md"] = f"{notice('applets_spec')}# Reference\n\n{INTRO}{table}{FREE_AREA}{free}{SOURCES}"
     made["errors.md"] = errors.page()
     made["verdict-json.md"] = verdict_json.page()
     made["verdict-gallery.md"] = gallery.page()
     return made
+
+
+def _free_row(spec: PlatformSpec | Service, page: str) -> tuple[object, ...]:
+    """A row of the index: a part of the free area, and how many of its facts rest on which level."""
+    count = Counter(evidence(spec))
+    return (f"[{spec.name_en}]({page}) {spec.name_ja}", *(count[level] for level in LEVELS))
 
 
 def served() -> Mapping[str, str]:

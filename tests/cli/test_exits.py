@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from kojin_card import errors
 from kojin_card.cli import problems
 from kojin_card.cli.exits import BY_CODE, Exit, exit_of, known_code, worst
+from kojin_card.spec.service_field import FieldError
 from kojin_card.verdict import Check, CheckId, TimeBasis, Verdict
 
 #: ARCHITECTURE §7, typed from there
@@ -46,6 +47,7 @@ CONTRACT: list[tuple[type[errors.KojinError], int]] = [
     (errors.ReplayMismatch, 9),
     (errors.InputError, 10),
     (errors.SpecError, 10),
+    (FieldError, 10),
     (errors.DecodeError, 10),
     (errors.TrustError, 10),
     (problems.OutputFailed, 10),

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tools.make_reference import PAGES, main, pages, served
 from tools.reference import errors as catalogue
-from tools.reference import gallery, verdict_json
+from tools.reference import free_area, gallery, verdict_json
 from tools.reference.application import Page
 from tools.reference.examples import FOLDER, chosen, example, examples
 from tools.reference.layouts import lines
@@ -22,7 +22,9 @@ from kojin_card import messages
 from kojin_card.iso7816.status import SW
 from kojin_card.spec import load_card_spec
 from kojin_card.spec.access import Access
+from kojin_card.spec.free_area import globalplatform_spec, slot_applet_spec
 from kojin_card.spec.model import ApplicationSpec, CardSpec, FieldSpec, FileSpec, KeySpec
+from kojin_card.spec.service import load_services
 from kojin_card.testing.verdicts import verdict_document
 from kojin_card.verdict import CheckState, TimeBasis
 
@@ -90,6 +92,34 @@ def test_every_attribute_of_every_model_changes_a_page() -> None:
             if what not in shown and _differs(before, changed):
                 shown.add(what)
     assert wanted == shown, sorted(f"{kind.__name__}.{name}" for kind, name in wanted ^ shown)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "render"),
+    [
+        ((globalplatform_spec(), slot_applet_spec()), free_area.platform),
+        (tuple(load_services().values()), free_area.service),
+    ],
+    ids=["platforms", "services"],
+)
+def test_every_attribute_of_the_free_area_changes_a_page(kinds: tuple[Any, ...], render: Callable[[Any], str]) -> None:
+    wanted: set[tuple[type, str]] = set()
+    shown: set[tuple[type, str]] = set()
+    for spec in kinds:
+        before = render(spec)
+        wanted |= {(kind, field.name) for kind in models(spec) for field in dataclasses.fields(kind)}
+        for what, changed in variations(spec):
+            if what not in shown and (_unrendered(render, changed) or render(changed) != before):
+                shown.add(what)
+    assert wanted == shown, sorted(f"{kind.__name__}.{name}" for kind, name in wanted ^ shown)
+
+
+def _unrendered(render: Callable[[Any], str], changed: Any) -> bool:
+    try:
+        render(changed)
+    except (AttributeError, KeyError, TypeError):  # the page wanted to show it and could not: it is looked at
+        return True
+    return False
 
 
 def _differs(before: str, changed: ApplicationSpec) -> bool:

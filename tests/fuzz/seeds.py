@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,13 @@ from kojin_card.signing import PdfForm, sign_pdf
 from kojin_card.simulator.cardformat import dump
 from kojin_card.simulator.testpki import RevokedEntry
 from kojin_card.spec import load_card_spec
+from kojin_card.spec.descriptor import Descriptor
+from kojin_card.spec.descriptor import encode as encode_descriptor
+from kojin_card.spec.manifest import FieldDigest, Manifest, encode_file
+from kojin_card.spec.manifest import encode as encode_manifest
+from kojin_card.spec.owner import Owner
+from kojin_card.spec.terminal_certificate import TerminalBody, authority_id, encode_authentication, encode_body
+from kojin_card.spec.terminal_certificate import encode as encode_terminal
 from kojin_card.testing.cards import card_state
 from kojin_card.testing.documents import blank_pdf
 from kojin_card.testing.ocsp import OcspFault
@@ -267,3 +275,43 @@ def xmls() -> tuple[bytes, ...]:
     forms = [form for form in signing.XmlForm if "egov" not in form.name.lower()]
     signer = make_signer(at=ISSUED)
     return tuple(signing.sign_xml(signer, _XML.encode(), form=form, now=NOW) for form in forms)
+
+
+# --- the free area ----------------------------------------------------------------------------------------------------
+
+
+@cache
+def services() -> tuple[bytes, ...]:
+    """The services that come with the package."""
+    found = sorted(data_root("applets_spec").joinpath("slots").iterdir(), key=lambda path: path.name)
+    return tuple(path.read_bytes() for path in found if path.name.endswith(".toml"))
+
+
+@cache
+def manifests() -> tuple[bytes, ...]:
+    """Manifest files of slots: one field, and as many as there may be."""
+    made = []
+    for count in (1, 24):
+        fields = tuple(FieldDigest.of(sfi, bytes(17)) for sfi in range(1, count + 1))
+        said = Manifest(
+            bytes(range(14)), b"AB123456", count, 2, NOW.date(), bytes(32), b"\x04" + bytes(range(64)), fields
+        )
+        made.append(encode_file(encode_manifest(said), bytes(range(64))))
+    return tuple(made)
+
+
+@cache
+def descriptors() -> tuple[bytes, ...]:
+    """Hidden descriptors of slots, with and without a hand-over."""
+    said = Descriptor("facility", 1, Owner.parse("municipality:13101"), "図書館条例第3条", "図書館")
+    return tuple(encode_descriptor(replace(said, hand_over=one), bytes(range(16))) for one in (None, bytes(16)))
+
+
+@cache
+def terminals() -> tuple[bytes, ...]:
+    """What terminals send: certificate and proof."""
+    key, made = b"\x02" + bytes(range(32)), []
+    for fields in ((), (1, 2, 5), tuple(range(1, 13))):
+        body = TerminalBody(authority_id(key), "GATE-01", key, "library", fields, NOW.date(), NOW.date())
+        made.append(encode_authentication(encode_terminal(encode_body(body), bytes(64)), bytes(range(64))))
+    return tuple(made)

@@ -38,8 +38,9 @@ from kojin_card.pki.profile import Purpose, Store
 from kojin_card.pki.revocation import Crl, RevocationStatus
 from kojin_card.simulator import SoftCard
 from kojin_card.simulator.cardformat import dump, load
-from kojin_card.spec import load_card_spec
+from kojin_card.spec import descriptor, load_card_spec, manifest, terminal_certificate
 from kojin_card.spec.load import load_application
+from kojin_card.spec.service import load_service
 from kojin_card.verdict import CheckId, Indication
 from kojin_card.verification import MemoryChallengeStore, Verifier
 from kojin_card.verification.signed_data import SignedData
@@ -286,6 +287,39 @@ def _spec(data: bytes) -> str:
     return "a spec"
 
 
+def _service(data: bytes) -> str:
+    """A service that is loaded can be used: its examples are values of it."""
+    service = load_service(data.decode("utf-8", "replace"), "fuzzed.toml")
+    octets = service.encode({one.id: one.example for one in service.fields.values()})
+    for sfi, value in octets.items():
+        one = service.by_sfi(sfi)
+        if one is None or one.encode(one.decode(value)) != value:
+            raise Finding("a value that is another one when it is written and read again")
+    return "a service"
+
+
+def _manifest(data: bytes) -> str:
+    read = manifest.decode_file(data)
+    if manifest.encode_file(manifest.encode(read.manifest), read.signature) != data:
+        raise Finding("a manifest that is written in two ways")
+    return f"a manifest, {min(len(read.manifest.fields), 2)}"
+
+
+def _descriptor(data: bytes) -> str:
+    said = descriptor.decode(data)
+    if descriptor.encode(said, data[: manifest.SALT_BYTES]) != data:
+        raise Finding("a descriptor that is written in two ways")
+    return "a descriptor"
+
+
+def _terminal(data: bytes) -> str:
+    read, proof = terminal_certificate.decode_authentication(data)
+    again = terminal_certificate.encode(terminal_certificate.encode_body(read.body), read.signature)
+    if terminal_certificate.encode_authentication(again, proof) != data:
+        raise Finding("a certificate that is written in two ways")
+    return "a certificate"
+
+
 def _card_file(data: bytes) -> str:
     state = load(data, load_card_spec(), "fuzzed.json")
     if load(dump(state), load_card_spec(), "written.json") != state:
@@ -465,6 +499,10 @@ TARGETS: tuple[Target, ...] = (
     Target("tlv", refused(_tlv, DecodeError), seeds.tlvs),
     Target("apdu", refused(_apdu), seeds.commands),
     Target("spec", refused(_spec, SpecError), seeds.specs, tokens=_TOML_WORDS),
+    Target("service", refused(_service, SpecError), seeds.services, tokens=_TOML_WORDS),
+    Target("manifest", refused(_manifest, DecodeError), seeds.manifests),
+    Target("descriptor", refused(_descriptor, DecodeError), seeds.descriptors),
+    Target("terminal", refused(_terminal, DecodeError), seeds.terminals),
     Target("card-file", refused(_card_file, InputError), seeds.card_files, tokens=_JSON_WORDS),
 )  # fmt: skip
 

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 EXECUTIONS = {
     "cms": 100, "cms-detached": 60, "certificate": 150, "crl": 100, "ber": 300, "pdf": 60, "proof": 60, "proof-text":
     300, "challenge": 300, "cv": 300, "tlv": 400, "apdu": 100, "spec": 80, "card-file": 60, "xml": 60,
-    "ocsp": 100, "timestamp": 60,
+    "ocsp": 100, "timestamp": 60, "service": 80, "manifest": 200, "descriptor": 200, "terminal": 200,
 }  # fmt: skip
 
 #: targets that give a verdict, with whatever else they do
@@ -49,8 +49,8 @@ def smoke(one: Target, count: int) -> Counter[str]:
 
 def test_every_target_is_run_here() -> None:
     assert {one.name for one in TARGETS} == EXECUTIONS.keys()
-    assert len(TARGETS) == len(EXECUTIONS) == 17
-    assert sum(EXECUTIONS.values()) == 2590
+    assert len(TARGETS) == len(EXECUTIONS) == 21
+    assert sum(EXECUTIONS.values()) == 3270
 
 
 @pytest.mark.attack("fuzzing", "a mutated document", "never accepted with another meaning; a typed refusal")

@@ -262,6 +262,9 @@ def test_the_specs_yield_facts_to_look_for() -> None:
     assert bytes.fromhex("001B") in facts().file_ids
     assert {bytes.fromhex(tag) for tag in ("FF20", "DF21", "7F21")} <= facts().tags
     assert bytes.fromhex("0107") in facts().plain_tags
+    # the free area's folders too
+    assert {bytes.fromhex(aid) for aid in ("F04B4F4A494E", "A000000151535041")} <= facts().aids
+    assert {bytes.fromhex(tag) for tag in ("DF61", "DF66", "7F4E", "9F70")} <= facts().tags
     assert all(len(file_id) == 2 for file_id in facts().file_ids)
 
 
@@ -292,6 +295,11 @@ PLANTED = [
     'AID = "D39210" + "00310001010408"',
     "AID = bytes([0xD3, 0x92, 0x10, 0x00, 0x31])",
     'LICENCE = "A0000002310600"',
+    'SLOT = "F04B4F4A494E"',
+    r'SLOTS = b"\xf0KOJIN"',
+    "tlv.find(0x7F4E)",
+    'tlv.find("DF65")',
+    r'body = b"\x7f\x4e\x54"',
     'card.select("001B")',
     'card.select("001b")',
     'card.select("0x000A")',

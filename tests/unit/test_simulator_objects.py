@@ -113,7 +113,7 @@ def test_a_long_object_wants_an_extended_le(tag: str) -> None:
         ("00CA004201AA00", "6700"),
         ("00CA00F3000000", "6A88"),
         ("00CAFFFF00", "6A88"),
-        ("80CA004200", "6D00"),
+        ("80CA004300", "6A88"),  # GlobalPlatform's form, at the card manager
     ],
 )
 def test_what_get_data_refuses(command: str, word: str) -> None:

@@ -47,6 +47,7 @@ BY_CODE: Mapping[str, Exit] = {
     "output_failed": Exit.BAD_INPUT,
     "bad_input": Exit.BAD_INPUT,
     "spec": Exit.BAD_INPUT,
+    "field": Exit.BAD_INPUT,
     "malformed": Exit.BAD_INPUT,
     "trust": Exit.BAD_INPUT,
     "cancelled": Exit.CANCELLED,

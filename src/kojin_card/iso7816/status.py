@@ -38,6 +38,8 @@ class SW(IntEnum):
     INS_NOT_SUPPORTED = 0x6D00
     CLA_NOT_SUPPORTED = 0x6E00
     NO_PRECISE_DIAGNOSIS = 0x6F00
+    ALGORITHM_NOT_SUPPORTED = 0x9484
+    WRONG_CHECK_VALUE = 0x9485
 
 
 def tries_left(sw: int) -> int | None:

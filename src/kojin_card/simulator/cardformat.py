@@ -11,10 +11,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from kojin_card.errors import InputError, SpecError, UsageError
+from kojin_card.simulator import contentformat
 from kojin_card.simulator.ec_engine import COORDINATE, EcEngine
 from kojin_card.simulator.rsa_engine import RsaEngine
 from kojin_card.simulator.state import (
     MAX_COUNTER,
+    SCP03,
     WHEN_MADE,
     ApplicationState,
     CardState,
@@ -55,6 +57,8 @@ def dump(state: CardState) -> bytes:
         "knobs": _knobs(state.knobs),
     }
     lines = [f'{{"note": {json.dumps(NOTE)},', *(f"{json.dumps(key)}: {json.dumps(head[key])}," for key in head)]
+    if state.content is not None:
+        lines.append(f'"content": {contentformat.dump(state.content)},')
     applications = [
         f"{json.dumps(name)}: {{\n"
         f'"keys": {json.dumps({key: _dump_key(content) for key, content in application.keys.items()})},\n'
@@ -76,7 +80,9 @@ def _knobs(knobs: Knobs) -> dict[str, object]:
         values["contact_atr_at_power_on"] = False
     if knobs.variants:
         values["variants"] = sorted(knobs.variants)
-    return {**values, **{name: True for name in WHEN_MADE if getattr(knobs, name)}}
+    usual = Knobs()
+    others = ((name, getattr(knobs, name)) for name in (*SCP03, *WHEN_MADE))
+    return {**values, **{name: value for name, value in others if value != getattr(usual, name)}}
 
 
 def _dump_key(key: KeyState) -> dict[str, object]:
@@ -157,7 +163,10 @@ def _card(top: Table, spec: CardSpec) -> CardState:
         atr=top.hex("atr", size=_ATR_SIZE),
         applications=_applications(top.table("applications"), spec),
         knobs=_load_knobs(top.table("knobs"), spec),
+        content=contentformat.load(top.table("content")) if top.has("content") else None,
     )
+    if state.content is not None and (spec.power_on is None or spec.power_on.id not in state.applications):
+        raise top.error("content needs the card manager")
     if not 1 <= len(state.persona) <= 64 or not state.persona.isascii() or not state.persona.isidentifier():
         raise top.error("persona must be an id")
     top.done()
@@ -186,7 +195,7 @@ def _load_knobs(table: Table, spec: CardSpec) -> Knobs:
         else None,
         contact_atr_at_power_on=table.take("contact_atr_at_power_on", bool, True),
         variants=frozenset(table.texts("variants", ())),
-        **{name: table.take(name, bool, False) for name in WHEN_MADE},
+        **{name: table.take(name, bool, getattr(Knobs(), name)) for name in (*SCP03, *WHEN_MADE)},
     )
     if knobs.variants - spec.variants.keys():
         raise table.error("no such variant of the card")

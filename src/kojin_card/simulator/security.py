@@ -14,7 +14,8 @@ from kojin_card.iso7816.status import SW
 from kojin_card.spec.model import ChangeCommand, FileSpec, KeyKind, KeySpec, SecretFormat
 
 if TYPE_CHECKING:
-    from kojin_card.simulator.management.scp03 import SecureChannel
+    from kojin_card.simulator.management.scp03 import Handshake, SecureChannel
+    from kojin_card.simulator.management.status import Listing
     from kojin_card.simulator.memory import Memory
     from kojin_card.simulator.slot.visit import Visit
     from kojin_card.simulator.state import CardState, KeyState
@@ -53,6 +54,8 @@ class Security:
         slot: AID of the current slot, or None.
         channel: the SCP03 session with the current domain, or with the domain of the current slot; it ends as the
             other does, and with a wrong MAC.
+        handshake: of SCP03, between INITIALIZE UPDATE and EXTERNAL AUTHENTICATE.
+        listing: what GET STATUS has still to tell.
         level: security level of the command at work; 0 for one in clear, also while a session is open.
         personalizing: AID of the slot that the current domain gives STORE DATA on to, or None.
         visit: what the slot applet keeps between two commands.
@@ -67,6 +70,8 @@ class Security:
         self.session: Session | None = None
         self.slot: bytes | None = None
         self.channel: SecureChannel | None = None
+        self.handshake: Handshake | None = None
+        self.listing: Listing | None = None
         self.level = 0
         self.personalizing: bytes | None = None
         self.visit: Visit | None = None
@@ -123,8 +128,8 @@ class Security:
         self.slot, self.visit = aid, visit
 
     def end_channel(self) -> None:
-        """The SCP03 session is over, and what it had begun."""
-        self.channel = self.personalizing = None
+        """The SCP03 session is over, or the handshake for one, and what it had begun."""
+        self.channel = self.handshake = self.personalizing = self.listing = None
         self.level = 0
 
     def _leave(self, application: str | None) -> None:
@@ -152,8 +157,10 @@ class Security:
 
     def _terms(self) -> set[str]:
         """What was shown so far, as access rules name it."""
-        owner = {"role:owner"} if self.owner_here else set()
-        return {f"key:{key}" for key in self._verified} | self.shown | owner
+        found = {f"key:{key}" for key in self._verified} | self.shown
+        if self.level:
+            found.add("role:issuer" if self.domain is not None and self._domain is None else "role:owner")
+        return found
 
     def tries(self, key: KeySpec) -> int:
         """Status word of the empty VERIFY: 63Cx, which costs nothing (card.md §4.3).

@@ -17,6 +17,8 @@ from kojin_card.simulator.content import ContentState
 MAX_COUNTER = 15  # what 63Cx can say
 #: settings that decide what stands in the files of a card: they are for whoever makes it, not for one that is made
 WHEN_MADE = ("gregorian_code_b", "sex_3", "long_head")
+#: settings of the secure channel of the free area
+SCP03 = ("scp03_s16", "scp03_pseudo_random")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Knobs:
             is our guess: two digits of the expiry's year).
         sex_3: made with the value 3 for a sex that is neither male nor female (TEX).
         long_head: made with the length form ``82 00 xx`` in the four items however short they are.
+        scp03_s16: SCP03 with challenges, cryptograms and MACs of 16 bytes instead of 8.
+        scp03_pseudo_random: the card challenge of SCP03 follows from a counter; else it is random.
     """
 
     blocked_sw: int = SW.REFERENCE_DATA_BLOCKED
@@ -46,11 +50,13 @@ class Knobs:
     gregorian_code_b: bool = False
     sex_3: bool = False
     long_head: bool = False
+    scp03_s16: bool = False
+    scp03_pseudo_random: bool = True
 
     def __post_init__(self) -> None:
         if self.blocked_sw not in (SW.REFERENCE_DATA_BLOCKED, SW.AUTH_METHOD_BLOCKED):
             raise UsageError("blocked_sw is 6984 or 6983")
-        for name in ("reselect_keeps_state", "contact_atr_at_power_on", *WHEN_MADE):
+        for name in ("reselect_keeps_state", "contact_atr_at_power_on", *SCP03, *WHEN_MADE):
             if type(getattr(self, name)) is not bool:
                 raise UsageError(f"{name} is true or false")
         object.__setattr__(self, "variants", frozenset(self.variants))

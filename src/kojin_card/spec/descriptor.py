@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from kojin_card.errors import DecodeError
 from kojin_card.iso7816 import tlv
+from kojin_card.spec.lines import is_line
 from kojin_card.spec.manifest import SALT_BYTES
 from kojin_card.spec.owner import Owner
 
@@ -95,11 +96,6 @@ def decode(content: bytes) -> Descriptor:
     if encode(descriptor, salt) != content:
         raise _bad("a length form that is not the shortest")
     return descriptor
-
-
-def is_line(text: str) -> bool:
-    """Whether a text is one line that a person can read: not empty, printable, no blanks around it."""
-    return bool(text) and text.isprintable() and text == text.strip()
 
 
 def _check(descriptor: Descriptor) -> None:

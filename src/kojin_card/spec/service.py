@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from kojin_card.errors import InputError, SpecError
 from kojin_card.resources import data_root
 from kojin_card.spec.access import Access
-from kojin_card.spec.descriptor import SERVICE_ID, VERSION_MOST, is_line
+from kojin_card.spec.descriptor import SERVICE_ID, VERSION_MOST
 from kojin_card.spec.free_area import slot_applet_spec
+from kojin_card.spec.lines import is_line
 from kojin_card.spec.load import SCHEMA, evidence, identifier
 from kojin_card.spec.model import Privacy
 from kojin_card.spec.owner import OwnerKind

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from kojin_card.errors import DecodeError, InputError
 from kojin_card.spec import bcd, check_digits
 from kojin_card.spec.free_area import slot_applet_spec
+from kojin_card.spec.lines import is_printable
 from kojin_card.spec.owner import Owner
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ _IN_NAMES = frozenset(" \u3000\u30fb.,'\u2019-\uff0d=\uff1d\u30a0")
 
 class FieldError(InputError):
     """A value that a field of a service cannot have. ``details`` has ``service`` and ``field``, never the value."""
+
+    code = "field"
 
 
 class ServiceFieldType(StrEnum):
@@ -64,7 +67,7 @@ CHARSETS: dict[ServiceFieldType, dict[str, Callable[[str], bool]]] = {
         "upper_alphanumeric": lambda text: _UPPER.fullmatch(text) is not None,
     },
     ServiceFieldType.UTF8: {
-        "printable": str.isprintable,
+        "printable": is_printable,
         "name": _is_name,
         "katakana": lambda text: _KATAKANA.fullmatch(text) is not None,
     },
@@ -185,10 +188,10 @@ class ServiceField:
             return None if text.isascii() and text.isdigit() else "must be digits 0 to 9"
         if text != text.strip():
             return "must not begin or end with a blank"
-        if not (text.isprintable() and CHARSETS[self.type][self.charset](text)):
+        if not (is_printable(text) and CHARSETS[self.type][self.charset](text)):
             return f"must be of the character set {self.charset}"
         most = slot_applet_spec().number("field_most")
-        return None if _encodable(text) and len(text.encode()) <= most else f"must not take more than {most} bytes"
+        return None if len(text.encode()) <= most else f"must not take more than {most} bytes"
 
     def _count(self) -> str:
         return str(self.minimum) if self.minimum == self.maximum else f"{self.minimum} to {self.maximum}"
@@ -220,10 +223,6 @@ class ServiceField:
                 return octets.decode()
             case _:
                 return octets.decode("ascii")
-
-
-def _encodable(text: str) -> bool:
-    return not any(unicodedata.category(char) == "Cs" for char in text)
 
 
 def _day(text: str) -> date | None:

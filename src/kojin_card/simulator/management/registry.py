@@ -8,7 +8,13 @@ if TYPE_CHECKING:
     from kojin_card.simulator.content import ContentState, DomainState, SlotState
 
 LOCKED = 0x80
-OP_READY, INITIALIZED, SECURED, CARD_LOCKED, TERMINATED = 0x01, 0x07, 0x0F, 0x7F, 0xFF
+SELECTABLE, PERSONALIZED = 0x07, 0x0F
+SECURED, CARD_LOCKED = 0x0F, 0x7F
+#: security domain, card lock, content management without a token, deleting and locking of everything
+ISSUERS_PRIVILEGES = b"\x90\x5c\x00"
+#: security domain, content management without a token under itself
+OWNERS_PRIVILEGES = b"\x80\x40\x00"
+NO_PRIVILEGES = bytes(3)
 
 
 def is_locked(one: DomainState | SlotState) -> bool:
@@ -18,4 +24,4 @@ def is_locked(one: DomainState | SlotState) -> bool:
 
 def is_card_locked(content: ContentState) -> bool:
     """Whether the card is locked: nothing of the free area but the issuer's domain can be selected."""
-    return content.issuer.life_cycle in (CARD_LOCKED, TERMINATED)
+    return content.issuer.life_cycle == CARD_LOCKED
