@@ -11,7 +11,7 @@ from kojin_card.cli.counter.pins import new_slot_pin
 from kojin_card.cli.counter.plans import of_desk
 from kojin_card.cli.counter.values import check_values, given_values, personal_on_the_line, value_options
 from kojin_card.cli.counter.view import shown_aid
-from kojin_card.cli.framework import command, option
+from kojin_card.cli.framework import command
 from kojin_card.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 @command(
     "slot.update",
     *value_options(from_card=False),
-    option("--service", metavar="ID", help="slot_service_dry"),
     *desk_options(),
     plan=lambda given: of_desk(given, "update"),
 )
@@ -34,15 +33,16 @@ def update(session: Session, field: tuple[str, ...], fields: str | None, service
     if not field and fields is None:
         raise UsageError("name the new values: --field NAME=VALUE or --fields FILE", operation="slot update")
     desk = Desk(session, options)
+    service = options.service
     if service is not None:
-        check_values(service_called(desk.services, service), _values(desk.services[service], field, fields))
+        check_values(service_called(desk.services, service), given_values(desk.services[service], field, fields))
     if options.dry_run:
         _dry(desk, "update", [], {"service": service})
         return
     aid = desk.own_slot()
     before = desk.issuer.show(aid)
     known = _known(desk, before, service)
-    values = _values(known, field, fields)
+    values = given_values(known, field, fields)
     check_values(known, values)
     if personal_on_the_line(known, field):
         session.say("slots.personal_on_line")
@@ -50,10 +50,6 @@ def update(session: Session, field: tuple[str, ...], fields: str | None, service
     named = text("explain.comma").join(known.fields[name].label(lang) for name in values)
     desk.agree("update", desk.rows(*desk.slot_rows(before), (text("slots.what.fields"), named)))
     _answer(desk, "update", before, desk.issuer.update(aid, values), values)
-
-
-def _values(service: Service, field: tuple[str, ...], fields: str | None) -> dict[str, str]:
-    return given_values(service, field, fields)
 
 
 def _known(desk: Desk, reading: SlotReading, wanted: str | None) -> Service:

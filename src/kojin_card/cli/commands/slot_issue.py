@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kojin_card import messages
-from kojin_card.cli.counter.desk import Desk, DeskOptions, desk_options
+from kojin_card.cli.counter.desk import LIVING, Desk, DeskOptions, desk_options
 from kojin_card.cli.counter.from_card import values_from_card
 from kojin_card.cli.counter.keys import load_all_services, service_called
 from kojin_card.cli.counter.pins import new_slot_pin
@@ -171,7 +171,7 @@ def _refuse_second(desk: Desk, service: Service, *, another: bool) -> None:
 def second_of(issuer: Any, service: Service) -> bytes | None:
     """The AID of a slot of that service that the owner has on the card already and that has not ended."""
     for one in issuer.slots():
-        if one.locked or one.state not in ("active", "suspended", "personalized"):
+        if one.locked or one.state not in LIVING:
             continue
         if issuer.show(one.aid).service == service.id:
             aid: bytes = one.aid

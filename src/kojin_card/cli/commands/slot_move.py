@@ -29,6 +29,7 @@ _OPERATION = "slot move"
     option("-o", "--output", metavar="FILE", type=FILE, help="slot_hand_over"),
     option("--days", type=click.IntRange(1, 90), default=14, help="slot_hand_over_days", show_default=True),
     option("--take-over", metavar="FILE", type=FILE, help="slot_take_over"),
+    option("--ledger", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="slot_ledger"),
     *issue_options(),
     *desk_options(),
     plan=lambda given: of_move(given),

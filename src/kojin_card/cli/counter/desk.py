@@ -21,7 +21,8 @@ from kojin_card.cli.counter.receipt import Receipt, Written, check_form, masked,
 from kojin_card.cli.counter.view import owner_name, owner_words, shown_aid
 from kojin_card.cli.framework import option, secret_options
 from kojin_card.cli.render import Fields, Heading, Line, Role
-from kojin_card.errors import UsageError
+from kojin_card.errors import AmbiguousSlot, NoSlot
+from kojin_card.iso7816.status import SW
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,14 +35,15 @@ if TYPE_CHECKING:
     from kojin_card.spec.service import Service
 
 _OPERATION = "find the slot"
-_PREFIX_HEX = 4
+#: states of a slot that something is in and that has not ended
+LIVING = frozenset({"personalized", "active", "suspended"})
 
 
 def desk_options(*, aid: bool = True, receipt: bool = True) -> tuple[click.Parameter, ...]:
     """What every command of an owner's desk takes."""
     return (
         owner_key_option(),
-        *((aid_option(),) if aid else ()),
+        *((aid_option(), option("--service", metavar="ID", help="slot_service_own")) if aid else ()),
         services_option(),
         owners_option(),
         *writing_options(),
@@ -87,6 +89,8 @@ class DeskOptions:
     yes: bool
     secrets: str | None
     aid: bytes | None = None
+    service: str | None = None
+    ledger: Path | None = None
     receipt: str | None = None
     reveal: bool = False
     force: bool = False
@@ -138,7 +142,9 @@ class Desk:
     def issuer(self) -> SlotIssuer:
         """The desk's program, at the card of this run."""
         if self._issuer is None:
-            self._issuer = issuer_of(self.session, self.session.card(), self.keys, self.services, self.owners)
+            self._issuer = issuer_of(
+                self.session, self.session.card(), self.keys, self.services, self.owners, self.options.ledger
+            )
         return self._issuer
 
     @property
@@ -151,14 +157,18 @@ class Desk:
     # --- which slot
 
     def own_slot(self) -> bytes:
-        """The slot that is meant: named, or the owner's only one.
+        """The slot that is meant: named, or the owner's only one (of ``--service``, one that has not ended).
 
         Raises:
-            UsageError: none is named and there is not exactly one.
+            NoSlot, AmbiguousSlot: none is named and there is not exactly one.
         """
         if self.options.aid is not None:
             return self.options.aid
-        return only_one([one.aid for one in self.issuer.slots()])
+        slots = self.issuer.slots()
+        if self.options.service is not None:
+            living = (one.aid for one in slots if one.state in LIVING and not one.locked)
+            return only_one([aid for aid in living if self.issuer.show(aid).service == self.options.service])
+        return only_one([one.aid for one in slots])
 
     def seen_slot(self) -> bytes:
         """The same for a dry run, which opens no secure channel: of all slots on the card."""
@@ -284,25 +294,29 @@ def only_one(aids: Sequence[bytes]) -> bytes:
     """The only slot.
 
     Raises:
-        UsageError: there is none, or there are several; they are named.
+        NoSlot: there is none. AmbiguousSlot: there are several; they are named.
     """
     if not aids:
-        raise UsageError("there is no slot", operation=_OPERATION)
+        raise NoSlot("the card has no slot", operation=_OPERATION, sw=SW.FILE_NOT_FOUND)
     if len(aids) > 1:
-        listed = ", ".join(shown_aid(aid) for aid in aids)
-        raise UsageError(f"there are several slots: name one with --aid ({listed})", operation=_OPERATION)
+        raise AmbiguousSlot(operation=_OPERATION, slots=", ".join(map(shown_aid, aids)))
     return aids[0]
 
 
 def issuer_of(
-    session: Session, card: Card, keys: OwnerKeys, services: Mapping[str, Service], owners: OwnerStore
+    session: Session,
+    card: Card,
+    keys: OwnerKeys,
+    services: Mapping[str, Service],
+    owners: OwnerStore,
+    ledger: Path | None = None,
 ) -> SlotIssuer:
     """The program of an owner's desk at a card."""
     from kojin_card.cli import places
     from kojin_card.slots import FileLedger, SlotIssuer
 
-    ledger = FileLedger(places.hand_over_ledger())
-    return SlotIssuer(card.channel, keys, services, owners=owners, clock=session.now, ledger=ledger)
+    kept = FileLedger(places.hand_over_ledger() if ledger is None else ledger)
+    return SlotIssuer(card.channel, keys, services, owners=owners, clock=session.now, ledger=kept)
 
 
 def card_number(card: Card) -> str:
