@@ -38,9 +38,10 @@ INTRO = (
     "Whoever has never held a card begins with [The card in an hour](../card-in-an-hour.md).\n\n"
 )
 FREE_AREA = (
-    "The [free area](free-area.md) (空き領域), where services of municipalities and others stand, is defined here: no\n"
-    "applet of it is public. Its [services](services.md) are data.\n\n"
+    "The [slot applet](free-area.md) of the free area (空き領域), where services of municipalities and others stand,\n"
+    "is defined here: no applet of it is public. Its [services](services.md) are data.\n\n"
 )
+PLATFORM_PAGES = {"globalplatform": "globalplatform.md", "slot_applet": "free-area.md"}
 SOURCES = (
     "`card.md` and `jpki.md` are the fact collections of the project, which name the public sources; the capitals\n"
     "(MC, MY, OSC, ...) are theirs. [Errors](errors.md) has every error with its words and its remedy,\n"
@@ -78,11 +79,11 @@ def pages(card: CardSpec | None = None) -> Mapping[str, str]:
         link = f"[{spec.name_en}]({spec.id}.md) {spec.name_ja}"
         rows.append((link, f"`{spec.aid.hex().upper()}`", *(count[level] for level in LEVELS)))
     table = grid(("application", "AID", *LEVELS), rows)
-    platforms, services = (globalplatform_spec(), slot_applet_spec()), load_services().values()
-    made["free-area.md"] = free_area.platform_page(platforms)
+    platforms, services = (slot_applet_spec(), globalplatform_spec()), load_services().values()
+    made |= {PLATFORM_PAGES[one.id]: free_area.platform_page(one) for one in platforms}
     made["services.md"] = free_area.services_page(services)
     rows = [
-        *(_free_row(one, "free-area.md") for one in platforms),
+        *(_free_row(one, PLATFORM_PAGES[one.id]) for one in platforms),
         *(_free_row(one, "services.md") for one in services),
     ]
     free = grid(("free area", *LEVELS), rows)

@@ -97,7 +97,7 @@ def test_every_attribute_of_every_model_changes_a_page() -> None:
 @pytest.mark.parametrize(
     ("kinds", "render"),
     [
-        ((globalplatform_spec(), slot_applet_spec()), free_area.platform),
+        ((globalplatform_spec(), slot_applet_spec()), free_area.platform_page),
         (tuple(load_services().values()), free_area.service),
     ],
     ids=["platforms", "services"],

@@ -19,15 +19,18 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from kojin_card.simulator.chip import Chip
 from kojin_card.simulator.content import ContentState, DomainState, KeySet, SlotState
-from kojin_card.simulator.management.scp03 import SecureChannel
 from kojin_card.simulator.memory import VolatileMemory
 from kojin_card.spec.load import load_card_spec
+from simulator.scp03_host import Host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from kojin_card.simulator import CardState
 
+_SELECT = 0xA4
+#: static keys of the owner's domain
+KEYS = (bytes(range(16)), bytes(range(16, 32)), bytes(range(32, 48)))
 ISD = bytes.fromhex("A0000001510000")
 DOMAIN = bytes.fromhex("F04B4F4A5344 A1A2A3A4A5A6A7A8")
 SLOT = bytes.fromhex("F04B4F4A494E 0102030405060708")
@@ -46,6 +49,8 @@ FIELDS = {1: TERMINAL, 2: HOLDER, 3: BOTH, 4: EITHER, 5: FREE, 6: OWNERS, 9: TER
 CERTIFIED = "0103040A"
 LISTED = "01030409"
 GROUP = "kiosk"
+#: bytes of one READ BINARY that fit an enciphered answer
+PIECE = 0xDF
 
 
 class PowerCut(BaseException):
@@ -231,7 +236,7 @@ def blocks(series: bytes, size: int = 239) -> list[bytes]:
 def issued_state(card_state: Callable[[str], CardState]) -> CardState:
     """An adult's card with a domain of 8 KiB and two empty slots in it."""
     adult = card_state("adult")
-    keys = (KeySet(1, bytes(range(16)), bytes(range(16, 32)), bytes(range(32, 48))),)
+    keys = (KeySet(1, *KEYS),)
     issuer = DomainState(ISD, 0x0F, bytes.fromhex("9EFE80"), keys=keys)
     own = DomainState(DOMAIN, 0x0F, bytes.fromhex("808000"), 1, "13101", quota=8192, keys=keys)
     slots = tuple(SlotState(aid, DOMAIN, 0x07, card_key=0x777 + n) for n, aid in enumerate((SLOT, OTHER_SLOT)))
@@ -251,11 +256,13 @@ class World:
         self.memory = Memory(state)
         self.counter = 0
         self.fields: dict[int, bytes] = {}
+        self._session: Host | None = None
+        self._level = 0
         self.power_off()
 
     def power_off(self) -> None:
         """Lose everything volatile, then select the slot again."""
-        self.memory.cut = None
+        self.memory.cut = self._session = None
         self.chip = Chip(load_card_spec(), self.memory, secrets.token_bytes)
         self.select()
 
@@ -273,18 +280,25 @@ class World:
     def say(self, command: str | bytes) -> tuple[bytes, int]:
         """One command in clear."""
         raw = bytes.fromhex(command) if isinstance(command, str) else command
+        if raw[1] == _SELECT:
+            self.close()
         answer = self.chip.process(raw)
         return answer[:-2], int.from_bytes(answer[-2:], "big")
 
+    def open(self, level: int = 0x33) -> None:
+        """A session of the owner, unless there is one of that level. Opening one is a few writes."""
+        if self._session is None or self._level != level:
+            self._session, self._level = Host(self.chip.process, KEYS, level), level
+
     def owner(self, command: str | bytes, level: int = 0x33) -> tuple[bytes, int]:
-        """One command as it comes out of an SCP03 session of the owner."""
-        security = self.chip._context.security
-        security.channel = security.channel or SecureChannel(level)
-        security.level = level
-        try:
-            return self.say(command)
-        finally:
-            security.level = 0
+        """One command in a session of the owner."""
+        self.open(level)
+        assert self._session is not None
+        return self._session.send(bytes.fromhex(command) if isinstance(command, str) else command)
+
+    def close(self) -> None:
+        """The owner forgets the session; the next command opens another."""
+        self._session = None
 
     def store(self, series: bytes, level: int = 0x33) -> int:
         """A series; the status word of the block that ended it."""
@@ -383,13 +397,12 @@ class World:
     def read_all(self, sfi: int, say: Callable[[bytes], tuple[bytes, int]] | None = None) -> bytes:
         """A whole file, however long."""
         say = say or self.say
-        octets, word = say(bytes((0x00, 0xB0, 0x80 | sfi, 0x00, 0x00)))
+        octets, word = say(bytes((0x00, 0xB0, 0x80 | sfi, 0x00, PIECE)))
         assert word == 0x9000
         piece = octets
-        while len(piece) == 256:
-            piece, word = say(b"\x00\xb0" + len(octets).to_bytes(2, "big") + b"\x00")
-            if word == 0x6B00:
-                break
+        while len(piece) == PIECE:
+            piece, word = say(b"\x00\xb0" + len(octets).to_bytes(2, "big") + bytes((PIECE,)))
+            assert word in (0x9000, 0x6B00)
             octets += piece
         return octets
 

@@ -124,6 +124,7 @@ def test_the_old_record_or_the_new_one(
     world.bring_to(operation.start)
     before, behind = told(world), without_inactive_bank(world.slot)
     series = operation.make(world)
+    world.open()
     world.memory.commits, world.memory.cut = 0, (number, done)
     with pytest.raises(PowerCut):
         world.store(series)
@@ -152,6 +153,7 @@ def test_each_series_has_as_many_writes_as_the_table_cuts(
     world = World(issued_state(card_state))
     world.bring_to(operation.start)
     series = operation.make(world)
+    world.open()
     world.memory.commits = 0
     assert world.store(series) == 0x9000
     assert world.memory.commits == operation.writes
@@ -161,8 +163,9 @@ def test_power_lost_between_any_two_blocks_writes_nothing(card_state: Callable[[
     world = World(issued_state(card_state))
     world.bring_to(ACTIVE)
     series = blocks(world.record(ACTIVE, version=2), 64)
-    before = world.memory.state.content
     for number in range(len(series)):
+        world.open()
+        before = world.memory.state.content
         for block in series[:number]:
             assert world.owner(block)[1] == 0x9000
         world.power_off()

@@ -190,6 +190,7 @@ def test_a_memory_that_fails_gives_no_answer_to_guess_from(world: World, monkeyp
     def full(_state: object) -> None:
         raise OSError("no")
 
+    world.open()
     monkeypatch.setattr(world.memory, "commit", full)
     assert {world.holder(), world.holder(b"0000")} == {0x6581}
     assert world.say("0024008108 31333537 39393939")[1] == 0x6581

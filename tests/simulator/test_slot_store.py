@@ -69,6 +69,7 @@ def world(fresh: World) -> World:
 
 def refuses(world: World, series: bytes, word: int) -> None:
     """It is refused, and nothing was written: not even the bank that is not valid."""
+    world.open()
     before = world.memory.state.content
     assert f"{world.store(series):04X}" == f"{word:04X}"
     assert world.memory.state.content == before
@@ -186,10 +187,7 @@ def test_nobody_else_writes_or_goes_on(world: World, who: str) -> None:
 def test_a_series_dies_with_select_reset_and_its_session(world: World) -> None:
     series = blocks(world.record(ACTIVE), 200)
 
-    def another_session() -> None:
-        world.chip._context.security.channel = None
-
-    for end in (world.select, world.power_off, another_session):
+    for end in (world.select, world.power_off, world.close):
         assert world.owner(series[0])[1] == 0x9000
         end()
         assert world.owner(series[1])[1] == 0x6A86
@@ -197,11 +195,12 @@ def test_a_series_dies_with_select_reset_and_its_session(world: World) -> None:
 
 def test_too_long_a_series(world: World) -> None:
     """4096 bytes at most: beyond that the memory for it is full, whatever it says."""
+    world.open()
     before = world.memory.state.content
-    for number in range(16):
-        assert world.owner(bytes((0x80, 0xE2, 0x10, number, 0xFF)) + bytes(255))[1] == 0x9000
-    assert world.owner(bytes((0x80, 0xE2, 0x10, 16, 17)) + bytes(17))[1] == 0x6A84
-    assert world.owner(bytes((0x80, 0xE2, 0x10, 17, 1)) + bytes(1))[1] == 0x6A86
+    for number in range(32):
+        assert world.owner(bytes((0x80, 0xE2, 0x10, number, 128)) + bytes(128))[1] == 0x9000
+    assert world.owner(bytes((0x80, 0xE2, 0x10, 32, 1)) + bytes(1))[1] == 0x6A84
+    assert world.owner(bytes((0x80, 0xE2, 0x10, 33, 1)) + bytes(1))[1] == 0x6A86
     assert world.memory.state.content == before
 
 
@@ -266,6 +265,9 @@ MALFORMED: dict[str, bytes] = {
     "a field that ends early": joined((DESC, tlv("A2", FIELD[2:-1]), FOUR)),
     "empty": b"\x82",
     "a length form of DER": joined((b"\xc1\x81", bytes((len(DESCRIPTOR),)), DESCRIPTOR, FIELD, FOUR)),
+    "a longer form of a length": joined((DESC, FIELD, b"\x82\x82\x00\x04\0\0\0\1", FOUR[6:])),
+    "a longer form inside a field": joined((DESC, tlv("A2", b"\x80\x82\x00\x01\1" + FIELD[5:]), FOUR)),
+    "a longer form in the descriptor": joined((tlv("C1", bytes(16) + b"\x80\x82\x00\x01a"), FIELD, FOUR)),
     "an authority of another kind": authorities(authority(kind=5)),
     "an authority of kind 0": authorities(authority(kind=0)),
     "a municipality of four digits": authorities(authority(code=b"1310")),
@@ -323,6 +325,7 @@ def test_every_pair_of_objects_exchanged(fresh: World) -> None:
 def test_every_series_that_ends_early(fresh: World) -> None:
     """Never anything on the card: the objects that are whole by then are not enough."""
     whole = joined((GOOD, tlv("C7", PIN)))
+    fresh.open()
     before = fresh.memory.state.content
     for size in range(1, len(whole)):
         if whole[:size] == GOOD:

@@ -27,6 +27,8 @@ MEANINGS: dict[int, tuple[bool, str, str]] = {
     SW.OK: (True, "done", "正常終了"),
     0x6281: (False, "part of the data may be corrupted (ISO/IEC 7816-4)", "出力データに異常の可能性"),
     SW.DF_LOCKED: (False, "the application (DF) is locked", "DF（アプリケーション）が閉塞"),
+    SW.DF_TERMINATED: (False, "the slot is terminated (free area; ISO/IEC 7816-4)", "スロットは廃止済み"),
+    SW.MORE_DATA: (False, "more data follow: GET STATUS again (GlobalPlatform)", "続きのデータあり"),
     SW.UNLIMITED_TRIES: (False, "to an empty VERIFY: the tries are not limited", "照合の回数に制限なし"),
     0x6381: (False, "the file was filled up by the last write (ISO/IEC 7816-4)", "書込みによりファイルが一杯"),
     0x6400: (False, "failed, nothing was changed (ISO/IEC 7816-4)", "実行エラー（メモリは変化なし）"),
@@ -35,6 +37,13 @@ MEANINGS: dict[int, tuple[bool, str, str]] = {
     SW.WRONG_LENGTH: (True, "wrong length; with GET DATA: an extended Le is needed", "長さの誤り"),
     SW.CHANNEL_NOT_SUPPORTED: (True, "there is no logical channel but 0", "論理チャネルは0のみ"),
     SW.SM_NOT_SUPPORTED: (False, "no secure messaging for this", "セキュアメッセージング非対応"),
+    SW.NO_ROOM: (False, "no room: quota of the owner, or the free area is full (ISO/IEC 7816-4)", "空き容量不足"),
+    SW.ALGORITHM_NOT_SUPPORTED: (
+        False,
+        "a key of an algorithm that is not supported (GlobalPlatform)",
+        "未対応の鍵アルゴリズム",
+    ),
+    SW.WRONG_CHECK_VALUE: (False, "the check value of a new key is wrong (GlobalPlatform)", "鍵の検査値の誤り"),
     SW.WRONG_FILE_STRUCTURE: (True, "the command does not fit the structure of the file", "ファイル構造と矛盾"),
     SW.SECURITY_NOT_SATISFIED: (True, "something must be verified first, or never may", "セキュリティステータスが不足"),
     SW.AUTH_METHOD_BLOCKED: (

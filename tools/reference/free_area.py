@@ -1,4 +1,4 @@
-"""The pages of the free area: the slot applet with GlobalPlatform under it, and the services that fill slots.
+"""The pages of the free area: GlobalPlatform's content management, the slot applet, the services that fill slots.
 
 Each attribute of their models is shown, or the page refused.
 """
@@ -29,18 +29,24 @@ if TYPE_CHECKING:
     from kojin_card.spec.access import Access
     from kojin_card.spec.free_area import Named
 
-PLATFORM_INTRO = (
-    "What stands in `applets_spec/free_area`. No applet of the free area is public, so this one is defined here, and\n"
-    "GlobalPlatform's part says which of its options this card has. Whoever implements the applet reads\n"
-    "[The slot applet for a vendor](../free-area-applet.md), which has the encodings; whoever designs a service reads\n"
-    "[A service of your own](../free-area.md). The services that come with the package stand in\n"
-    "[Services](services.md).\n\n"
-)
+INTROS = {
+    "slot_applet": (
+        "The applet whose instances are the slots of the free area (空き領域). No applet of the free area is public, so\n"
+        "this one is defined here. Whoever implements it reads [The slot applet for a vendor](../free-area-applet.md),\n"
+        "which has the encodings; whoever designs a service reads [A service of your own](../free-area.md). The services\n"
+        "that come with the package stand in [Services](services.md), what manages slots in\n"
+        "[Content management](globalplatform.md).\n\n"
+    ),
+    "globalplatform": (
+        "How owners' domains and slots get onto the card: the content management of GlobalPlatform, as far as this\n"
+        "card has it. What a slot then is: [Slot applet](free-area.md).\n\n"
+    ),
+}
 SERVICES_INTRO = (
     "What stands in `applets_spec/slots`: one file a service, and no code. How to write another:\n"
     "[A service of your own](../free-area.md). On the card each field is a file of its short identifier (SFI): a salt\n"
     "of 16 bytes, then the value in the form that the table says. Every slot also has its hidden descriptor (SFI 29)\n"
-    "and its signed manifest (SFI 30): [Free area](free-area.md).\n\n"
+    "and its signed manifest (SFI 30): [Slot applet](free-area.md).\n\n"
     "The owner of a slot always reads all of it. A field is read in the state `active` only, by anybody else.\n\n"
 )
 ANY_COMMAND = (
@@ -62,30 +68,24 @@ FORMS = {
 }
 
 
-def platform_page(platforms: Iterable[PlatformSpec]) -> str:
-    """GlobalPlatform and the slot applet.
+def platform_page(spec: PlatformSpec) -> str:
+    """The page of one file of ``applets_spec/free_area``.
 
     Raises:
         NotShown: a model has an attribute that is not shown.
     """
-    text = notice("applets_spec/free_area") + f"# Free area\n\n{PLATFORM_INTRO}"
-    return (text + "".join(platform(spec) for spec in platforms)).rstrip("\n") + "\n"
-
-
-def platform(spec: PlatformSpec) -> str:
-    """The sections of one of the two files."""
     shown: list[str] = []
-    texts = []
+    texts = [notice("applets_spec/free_area")]
     for names, part in _platform_parts(spec):
         shown += names
         texts.append(part)
     require(PlatformSpec, shown)
-    return "".join(texts)
+    return "".join(texts).rstrip("\n") + "\n"
 
 
 def _platform_parts(spec: PlatformSpec) -> Iterator[tuple[tuple[str, ...], str]]:
-    head = f"## {spec.name_en}\n\n{spec.name_ja}; `{spec.id}` in `applets_spec/free_area/{spec.id}.toml`.\n"
-    yield ("id", "name_en", "name_ja", "evidence"), f"{head}{grounds(spec.evidence)}\n\n"
+    head = f"# {spec.name_en}\n\n{spec.name_ja}; `{spec.id}` in `applets_spec/free_area/{spec.id}.toml`.\n"
+    yield ("id", "name_en", "name_ja", "evidence"), f"{head}{grounds(spec.evidence)}\n\n{INTROS.get(spec.id, '')}"
     yield ("aids",), _section("AIDs", AIDS, spec.aids)
     yield ("states",), _states(spec.states)
     yield ("commands",), _commands(spec.commands)
@@ -95,7 +95,7 @@ def _platform_parts(spec: PlatformSpec) -> Iterator[tuple[tuple[str, ...], str]]
 
 
 def _section(heading: str, sheet: Sheet[Any], rows: Mapping[str, Any]) -> str:
-    return f"### {heading}\n\n{sheet.render(rows.values())}" if rows else ""
+    return f"## {heading}\n\n{sheet.render(rows.values())}" if rows else ""
 
 
 def _named(one: Named) -> str:
@@ -129,7 +129,15 @@ TAGS = Sheet(
         *KNOWN,
     ),
 )
-NUMBERS = Sheet(NumberSpec, (Column("number", ("value",), lambda one: one.value), NAME, *KNOWN))
+NUMBERS = Sheet(
+    NumberSpec,
+    (
+        Column("number", ("value",), lambda one: one.value),
+        NAME,
+        Column("READ BINARY", ("access",), lambda one: "" if one.access is None else rule(one.access)),
+        *KNOWN,
+    ),
+)
 CONTEXTS = Sheet(ContextSpec, (Column("octets", ("octets",), lambda one: code(one.octets.hex().upper())), NAME, *KNOWN))
 STATES = Sheet(
     StateSpec,
@@ -154,7 +162,12 @@ def rule(access: Access | None) -> str:
     """An access rule in words."""
     if access is None:
         return "by the rule of each object or file"
-    words = {"role:terminal": "a terminal", "key:slot_pin": "the holder (slot PIN)", "role:owner": "the owner"}
+    words = {
+        "role:terminal": "a terminal",
+        "key:slot_pin": "the holder (slot PIN)",
+        "role:owner": "the owner",
+        "role:issuer": "the issuer",
+    }
     alternatives = (
         " together with ".join(words.get(term, term) for term in sorted(one, reverse=True))
         for one in access.alternatives
@@ -162,18 +175,25 @@ def rule(access: Access | None) -> str:
     return ", or ".join(alternatives) or str(access)
 
 
+#: by the first state of a file
+WHOSE_STATES = {
+    "installed": "Each arrow is one STORE DATA of the owner, with a counter one higher.",
+    "secured": "Of the card as a whole. Each arrow is one SET STATUS of the issuer.",
+}
+
+
 def _states(states: Mapping[str, StateSpec]) -> str:
     if not states:
         return ""
     arrows = "".join(f"{one.id} --> {other}\n" for one in states.values() for other in one.to)
     table = STATES.render(states.values())
-    words = "Each arrow is one STORE DATA of the owner, with a counter one higher."
-    return f"### States\n\n{words}\n\n```text\n{arrows}```\n\n{table}"
+    words = WHOSE_STATES.get(next(iter(states)), "")
+    return f"## States\n\n{words}\n\n```text\n{arrows}```\n\n{table}"
 
 
 def _commands(commands: Mapping[str, CommandSpec]) -> str:
     parts = (_command(one) for one in commands.values())
-    return f"### Commands\n\n{ANY_COMMAND}{''.join(parts)}" if commands else ""
+    return f"## Commands\n\n{ANY_COMMAND}{''.join(parts)}" if commands else ""
 
 
 def _command(one: CommandSpec) -> str:
@@ -183,7 +203,7 @@ def _command(one: CommandSpec) -> str:
     )
     p1, p2 = ("--" if value is None else f"{value:02X}" for value in (one.p1, one.p2))
     lines = (
-        f"#### Command `{one.id}`",
+        f"### Command `{one.id}`",
         "",
         f"`{one.cla:02X} {one.ins:02X} {p1} {p2}`: {one.name_en}. {one.name_ja}。",
         f"Who: {rule(one.access)}. States: {', '.join(code(state) for state in one.states) or 'any'}.",

@@ -84,7 +84,7 @@ def settings_octets(authorities: Sequence[TerminalAuthority], groups: Sequence[s
 
 
 def _read(data: bytes) -> Series:
-    items = list(tlv.read_all(data))
+    items = _items(data)
     if any(item.tag not in _ORDER for item in items):
         raise Refused(SW.REFERENCE_NOT_FOUND)
     places = [_ORDER.index(item.tag) for item in items]
@@ -127,8 +127,7 @@ def _record(descriptor: bytes | None, items: list[Tlv]) -> Record | None:
     salt = spec.number("salt")
     if not salt < len(descriptor) <= spec.number("descriptor_most"):
         raise _bad("a descriptor of another length")
-    for _ in tlv.read_all(descriptor[salt:]):
-        pass  # objects: what they say is for those who read them
+    _items(descriptor[salt:])  # objects; what they say is for those who read them
     fields = tuple(_field(item.value) for item in items)
     if not rising(one.sfi for one in fields):
         raise _bad("fields that do not rise from 1 to 24")
@@ -181,7 +180,7 @@ def _groups(value: bytes) -> tuple[str, ...]:
 
 def _all(value: bytes, tag: bytes, most: str) -> list[bytes]:
     """The values of objects of one tag, at most as many as that number of the spec."""
-    items = list(tlv.read_all(value))
+    items = _items(value)
     if len(items) > slot_applet_spec().number(most) or any(item.tag != tag for item in items):
         raise _bad("too many, or a foreign object")
     return [item.value for item in items]
@@ -189,10 +188,18 @@ def _all(value: bytes, tag: bytes, most: str) -> list[bytes]:
 
 def _parts(value: bytes, *tags: bytes) -> list[bytes]:
     """The values of exactly these objects in exactly this order."""
-    items = list(tlv.read_all(value))
+    items = _items(value)
     if tuple(item.tag for item in items) != tags:
         raise _bad("objects missing, foreign or out of order")
     return [item.value for item in items]
+
+
+def _items(data: bytes) -> list[Tlv]:
+    """The objects of ``data``. Each has one encoding: a length that is written longer than it needs is none."""
+    items = list(tlv.read_all(data))
+    if any(item.raw != tlv.encode(item.tag, item.value) for item in items):
+        raise _bad("a length form that is not the shortest")
+    return items
 
 
 def _bad(problem: str) -> DecodeError:
