@@ -343,7 +343,7 @@ WHOLE: dict[str, tuple[str, dict[str, int]]] = {
     "terminal certificate, wrong parameters": ("80A200AE0100", {"*": 0x6A86}),
     "last command": ("80FC0000", {"*": 0x6700}),
     "ERASE ALL RECORDS": ("80060000", {"*": 0x6982}),
-    # at the card manager 80 50 is GlobalPlatform's INITIALIZE UPDATE, and its other commands are there too (free-area.md)
+    # at the card manager 80 50 is INITIALIZE UPDATE of GlobalPlatform, whose other commands are there too
     "LOCK DF": ("80500000", {"none": 0x6700, "card_manager": 0x6700, "*": 0x6982}),
     "GET DATA 00E0 of GlobalPlatform": ("80CA00E000", {"none": 0x9000, "card_manager": 0x9000, "*": 0x6D00}),
     "GET STATUS": ("80F28002024F0000", {"none": 0x6982, "card_manager": 0x6982, "*": 0x6D00}),
