@@ -223,7 +223,7 @@ def gate(stage: Stage) -> Outcome:
             terminal.read(service="seal_registration")
         except NoSlot:
             refused = True
-    expect(refused and reading.aid == town.slots["library"] and dict(reading.values) >= _LIBRARY.items())
+    expect(refused and reading.aid == town.slots["library"] and {**reading.values, **_LIBRARY} == dict(reading.values))
     rows = [(name, value) for name, value in reading.values.items() if name in _LIBRARY]
     return Outcome(
         stage.text("gate.about"),
