@@ -31,7 +31,13 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "attacks.md"
 
 #: where tests with an entry stand
-PLACES = ("tests/attacks", "tests/fuzz", "tests/cli/test_render.py")
+PLACES = (
+    "tests/attacks",
+    "tests/fuzz",
+    "tests/cli/test_render.py",
+    "tests/client/test_globalplatform_session.py",
+    "tests/client/test_globalplatform_content.py",
+)
 
 #: the entries of the catalogue of attacks (jpki.md §6, in its order; A-28 is the issue's), then what goes beyond it
 ENTRIES: Mapping[str, str] = {
@@ -72,6 +78,7 @@ ENTRIES: Mapping[str, str] = {
     "next card": "Signatures of the next card (次期個人番号カード)",
     "card": "Cards that are not genuine",
     "licence": "Driving licences that are not genuine",
+    "channel": "Sessions with a security domain (SCP03): cards that lie, and who changes what passes",
     "PIN-less": "A confirmation without a PIN (38-4) that lacks what it takes",
     "reuse": "A signature made for one thing, shown as one for another",
 }

@@ -72,8 +72,8 @@ class CardChannel(FileChannel):
         self._random = random
 
     def prove(self, operation: str, *evidence: Evidence) -> None:
-        """ARCHITECTURE §7: nothing is tried, authenticated or written on an assumption, unless the card is ours. The one
-        place that refuses it (UnprovenRefused), for what other rooms do through this channel too."""
+        """ARCHITECTURE §7: nothing is tried, authenticated or written on an assumption, unless the card is ours. The
+        one place that refuses it (UnprovenRefused), for what other rooms do through this channel too."""
         if not self._unproven and any(one.level is EvidenceLevel.ASSUMPTION for one in evidence):
             raise UnprovenRefused("rests on an assumption; allow_unproven=True does it anyway", operation=operation)
 

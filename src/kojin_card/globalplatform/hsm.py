@@ -64,6 +64,8 @@ class Pkcs11Master:
             self.bits = int(self._key.key_length)
             if self.bits not in KEY_BITS:
                 raise NoToken("the key is not AES of 128 or 256 bits", operation=_OPERATION, token=token, key=label)
+            if not hasattr(self._key, "sign"):  # python-pkcs11 gives a key what its attributes allow
+                raise NoToken("the key is not allowed to sign", operation=_OPERATION, token=token, key=label)
             complete = True
         finally:
             if not complete:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from kojin_card.slots.issuer import OwnDomain, OwnSlot, SlotIssuer
     from kojin_card.slots.keyfile import DomainKeys, IssuerKeys, OwnerKeys
     from kojin_card.slots.owners import OwnerEntry, OwnerKeyPeriod, OwnerStore
-    from kojin_card.slots.receipts import Changed, Issued
     from kojin_card.slots.reading import SlotReading
+    from kojin_card.slots.receipts import Changed, Issued
     from kojin_card.slots.standing import CardStanding, CardStatusSource, Standing, StaticStatus
     from kojin_card.slots.terminal import SlotTerminal
     from kojin_card.slots.terminals import JoinedAuthority, TerminalKey, certify_terminal, terminal_key_pair

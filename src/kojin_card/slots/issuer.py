@@ -2,24 +2,65 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from secrets import token_bytes
 from typing import TYPE_CHECKING
+
+from kojin_card.channel.secrets import checked_copy
+from kojin_card.errors import (
+    DecodeError,
+    InputError,
+    NoSlot,
+    SecretFormatError,
+    SlotConflict,
+    TransportError,
+    UnexpectedAnswer,
+    UsageError,
+)
+from kojin_card.globalplatform import ContentManager, diversify
+from kojin_card.iso7816.status import SW
+from kojin_card.slots import record
+from kojin_card.slots.applet import SlotApplet, select, slot_pin_spec
+from kojin_card.slots.days import day_of, moment_of
+from kojin_card.slots.ec import verifies
+from kojin_card.slots.hand_over import HandOver, hand_over_id, refused
+from kojin_card.slots.judge import SlotJudge
+from kojin_card.slots.own_domain import Opener
+from kojin_card.slots.owners import OwnerStore
+from kojin_card.slots.reading import gather
+from kojin_card.slots.receipts import Changed, Issued
+from kojin_card.slots.record import Content, Settings
+from kojin_card.spec import descriptor as descriptors
+from kojin_card.spec.descriptor import Descriptor
+from kojin_card.spec.free_area import globalplatform_spec, slot_applet_spec
+from kojin_card.spec.manifest import SALT_BYTES, Manifest, message, slot_aid_bytes
+from kojin_card.spec.model import Privacy
+from kojin_card.spec.service import FieldError
+from kojin_card.spec.terminal_certificate import is_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from kojin_card.channel import CardChannel
     from kojin_card.secret import Secret
-    from kojin_card.slots.hand_over import HandOver, HandOverLedger
+    from kojin_card.slots.hand_over import HandOverLedger
     from kojin_card.slots.keyfile import OwnerKeys
-    from kojin_card.slots.owners import OwnerStore
     from kojin_card.slots.reading import SlotReading
-    from kojin_card.slots.receipts import Changed, Issued
     from kojin_card.slots.terminals import JoinedAuthority
+    from kojin_card.spec.manifest import SignedManifest
     from kojin_card.spec.owner import Owner
     from kojin_card.spec.service import Service
+
+HAND_OVER_DAYS = 14
+_INSTALLED, _PERSONALIZED, _ACTIVE, _SUSPENDED, _TERMINATED = (
+    "installed",
+    "personalized",
+    "active",
+    "suspended",
+    "terminated",
+)
+_FORMER_OWNER, _FORMER_DATE = "former_owner", "former_owner_date"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +88,29 @@ class OwnDomain:
         return max(0, self.quota - self.used)
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What a slot of this owner holds, its signature verified."""
+
+    signed: SignedManifest
+    content: bytes
+    descriptor: Descriptor
+    octets: Mapping[int, bytes]
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.signed.manifest
+
+    def values(self, service: Service) -> dict[str, str]:
+        """Its texts by the ids of the service."""
+        named = {one.id: self.octets.get(one.sfi) for one in service.fields.values()}
+        return {
+            name: service.fields[name].decode(octets[SALT_BYTES:])
+            for name, octets in named.items()
+            if octets is not None
+        }
+
+
 class SlotIssuer:
     """Writes the slots of one owner. It cannot be given a terminal's key.
 
@@ -71,7 +135,16 @@ class SlotIssuer:
         ledger: HandOverLedger | None = None,
         level: int = 0x33,
     ) -> None:
-        raise NotImplementedError
+        self._channel = channel
+        self._keys = keys
+        self._services = services
+        self._owners = owners or OwnerStore()
+        self._clock = clock
+        self._random = random
+        self._ledger = ledger
+        self._opener = Opener(channel, keys.masters, level, random)
+
+    # --- looking ----------------------------------------------------------------------------------------------------
 
     def domain(self) -> OwnDomain:
         """This owner's domain on this card, found by its keys.
@@ -80,19 +153,34 @@ class SlotIssuer:
             NoDomain: the card's issuer made none for this owner, or with other keys.
             UnprovenRefused: this is a real card. SecureChannelError: the channel broke.
         """
-        raise NotImplementedError
+        operation = "look at the own domain"
+        with self._channel.transaction(), self._opener.domain(operation) as manager:
+            return self._domain(manager, operation)
 
     def slots(self) -> tuple[OwnSlot, ...]:
-        """The slots of this owner."""
-        raise NotImplementedError
+        """The slots of this owner. Raises: as :meth:`domain`."""
+        return self.domain().slots
 
     def new_instance(self) -> bytes:
         """A fresh AID for :meth:`issue`; keep it before issuing and a lost response can be repeated."""
-        raise NotImplementedError
+        spec = globalplatform_spec().aids["slot_prefix"]
+        return spec.aid + self._random(spec.random)
 
     def show(self, aid: bytes) -> SlotReading:
-        """Everything of an own slot, in any state, judged as a terminal judges it (without the card's standing)."""
-        raise NotImplementedError
+        """Everything of an own slot, in any state, judged as a terminal judges it (without the card's standing).
+
+        Raises:
+            NoSlot: not a slot of this owner. Others as :meth:`domain`.
+        """
+        operation = "show a slot"
+        at = moment_of(self._clock)
+        own = self._keys.public("", "")
+        known = self._owners.find(self._keys.owner)
+        store = OwnerStore((own if known is None else replace(own, name_ja=known.name_ja, name_en=known.name_en),))
+        with self._channel.transaction(), self._opener.slot(aid, operation) as manager:
+            applet = SlotApplet(manager.session, aid)
+            evidence = gather(applet, self._opener.card, self._services, operation, random=self._random)
+        return SlotJudge(store, self._services, own=True).judge(evidence, at)
 
     def check(self, service: str, values: Mapping[str, str], *, pin: Secret | None = None) -> None:
         """What :meth:`issue` would refuse of its values, before any card is there (a dry run, a row of a batch).
@@ -102,7 +190,11 @@ class SlotIssuer:
             UsageError: no such service, not for this kind of owner, a PIN where there is none or none where there is.
             SecretFormatError: not four digits.
         """
-        raise NotImplementedError
+        found = self._service(service, "check a record")
+        self._encoded(found, values)
+        self._checked_pin(found, pin, "check a record")
+
+    # --- issuing ----------------------------------------------------------------------------------------------------
 
     def issue(
         self,
@@ -132,62 +224,9 @@ class SlotIssuer:
             NoDomain, NoRoom, UnprovenRefused: nothing was written.
             SlotConflict: the instance is there with other content.
         """
-        raise NotImplementedError
-
-    def update(self, aid: bytes, values: Mapping[str, str], *, name: str | None = None) -> Changed:
-        """Replace the fields that ``values`` names ("" removes an optional one); the others stay.
-
-        Nothing is written when the card has it already under the present record key.
-
-        Raises:
-            FieldError, UsageError: nothing was sent. NoSlot: not a slot of this owner.
-            NoRoom, UnprovenRefused, SlotConflict: nothing was written (terminated, foreign signature).
-        """
-        raise NotImplementedError
-
-    def suspend(self, aid: bytes) -> Changed:
-        """Lost card, unpaid fees. Raises: NoSlot, SlotConflict (no such transition), UnprovenRefused."""
-        raise NotImplementedError
-
-    def resume(self, aid: bytes) -> Changed:
-        """The opposite of :meth:`suspend`."""
-        raise NotImplementedError
-
-    def terminate(self, aid: bytes) -> Changed:
-        """For good. What is in it stays until :meth:`delete`, and only the owner reads it."""
-        raise NotImplementedError
-
-    def delete(self, aid: bytes) -> bool:
-        """Remove a slot and free its room. False: it was not there."""
-        raise NotImplementedError
-
-    def unblock(self, aid: bytes, new_pin: Secret) -> None:
-        """A new slot PIN with all its tries. Raises: SecretFormatError, NoSlot, NotOnCard (the slot has no PIN)."""
-        raise NotImplementedError
-
-    def join(
-        self,
-        aid: bytes,
-        authorities: Sequence[JoinedAuthority] | None = None,
-        groups: Sequence[str] | None = None,
-    ) -> bool:
-        """Replace the list of partners' terminal CAs (the own one is always listed) and that of groups; None leaves
-        a list as it is. False: the card had them already."""
-        raise NotImplementedError
-
-    def rotate(self) -> int:
-        """Put the newest keys of the owner on this card's domain; gives the version that is there now."""
-        raise NotImplementedError
-
-    def hand_over(self, aid: bytes, to: Owner, keep: Callable[[bytes], None], *, days: int = 14) -> HandOver:
-        """引越継続, the old owner's part: make the hand-over file, let ``keep`` store it, then terminate the slot.
-
-        A repeated call makes a file with the same id; ``keep`` must have it safe when it returns.
-
-        Raises:
-            UsageError: to itself, or the service does not continue. NoSlot, SlotConflict, UnprovenRefused.
-        """
-        raise NotImplementedError
+        found = self._service(service, "issue a slot")
+        descriptor = self._descriptor(found, legal_basis, name, None)
+        return self._issue(found, values, descriptor, pin, instance, authorities, groups)
 
     def take_over(
         self,
@@ -206,4 +245,522 @@ class SlotIssuer:
                 the old slot is not terminated. Nothing was written.
             Others as :meth:`issue`.
         """
-        raise NotImplementedError
+        operation = "take a slot over"
+        given = HandOver.decode(hand_over)
+        self._judge_hand_over(given)
+        found = self._service(given.service, operation)
+        descriptor = self._descriptor(found, legal_basis, name, given.id)
+        more = {_FORMER_OWNER: str(given.old), _FORMER_DATE: given.date.isoformat()}
+        whole = {**values, **more}
+        self._encoded(found, whole)
+        self._checked_pin(found, pin, operation)
+        with self._channel.transaction():
+            self._opener.found(operation)
+            self._require_old_slot(given, operation)
+            aid = self._instance_of(given, instance, operation)
+            if self._ledger is not None:
+                self._ledger.take(given.id, aid)
+            return self._issue(found, whole, descriptor, pin, aid, (), None, former=given.old)
+
+    # --- changing ---------------------------------------------------------------------------------------------------
+
+    def update(self, aid: bytes, values: Mapping[str, str], *, name: str | None = None) -> Changed:
+        """Replace the fields that ``values`` names ("" removes an optional one); the others stay.
+
+        Nothing is written when the card has it already under the present record key.
+
+        Raises:
+            FieldError, UsageError: nothing was written. NoSlot: not a slot of this owner.
+            NoRoom, UnprovenRefused, SlotConflict: nothing was written (terminated, foreign signature).
+        """
+        operation = "update a slot"
+        with self._channel.transaction(), self._opener.slot(aid, operation) as manager:
+            held = self._held(manager, aid, operation)
+            if record.state_name(held.manifest.state) == _TERMINATED:
+                raise _conflict("the slot is terminated", operation)
+            service = self._service(held.descriptor.service, operation)
+            merged = {**held.values(service), **values}
+            wanted = self._encoded(service, {key: text for key, text in merged.items() if text})
+            descriptor = replace(held.descriptor, version=service.version, name=name or held.descriptor.name)
+            plain = {sfi: content[SALT_BYTES:] for sfi, content in held.octets.items()}
+            present = verifies(self._keys.record.compressed, message(held.signed.octets), held.signed.signature)
+            if plain == wanted and descriptor == held.descriptor and present:
+                return _changed(held.manifest, written=False)
+            content = held.content if descriptor == held.descriptor else self._hidden(descriptor)
+            contents = {
+                sfi: Content(
+                    _rule(service, sfi),
+                    held.octets[sfi] if plain.get(sfi) == octets else self._random(SALT_BYTES) + octets,
+                )
+                for sfi, octets in wanted.items()
+            }
+            base = replace(held.manifest, counter=held.manifest.counter + 1, day=self._today(operation))
+            manifest = record.make_manifest(base, content, contents)
+            manager.store_data(record.series(manifest, self._keys.record, descriptor=content, contents=contents))
+            return _changed(manifest, written=True)
+
+    def suspend(self, aid: bytes) -> Changed:
+        """Lost card, unpaid fees. Raises: NoSlot, SlotConflict (no such transition), UnprovenRefused."""
+        return self._set_state(aid, _SUSPENDED, "suspend a slot")
+
+    def resume(self, aid: bytes) -> Changed:
+        """The opposite of :meth:`suspend`."""
+        return self._set_state(aid, _ACTIVE, "resume a slot")
+
+    def terminate(self, aid: bytes) -> Changed:
+        """For good. What is in it stays until :meth:`delete`, and only the owner reads it."""
+        return self._set_state(aid, _TERMINATED, "terminate a slot")
+
+    def delete(self, aid: bytes) -> bool:
+        """Remove a slot and free its room. False: this owner has none of that name."""
+        operation = "delete a slot"
+        with self._channel.transaction(), self._opener.domain(operation) as manager:
+            if all(one.aid != aid for one in manager.status().slots):
+                return False
+            manager.delete(aid)
+            return True
+
+    def unblock(self, aid: bytes, new_pin: Secret) -> None:
+        """A new slot PIN with all its tries. Raises: SecretFormatError, NoSlot, NotOnCard (the slot has no PIN)."""
+        operation = "unblock the slot PIN"
+        copy = checked_copy(new_pin, slot_pin_spec(), operation)
+        if copy is None:
+            raise SecretFormatError("four digits", operation=operation)
+        with copy, self._channel.transaction(), self._opener.slot(aid, operation) as manager:
+            SlotApplet(manager.session, aid).reset_pin(copy, operation)
+
+    def join(
+        self,
+        aid: bytes,
+        authorities: Sequence[JoinedAuthority] | None = None,
+        groups: Sequence[str] | None = None,
+    ) -> bool:
+        """Replace the list of partners' terminal CAs (the own one is always listed) and that of groups; None leaves
+        a list as it is. False: the card had them already.
+
+        Raises:
+            NoSlot, SlotConflict (terminated), UnprovenRefused. UsageError: too many, or a group of another form.
+        """
+        operation = "join a partner"
+        with self._channel.transaction(), self._opener.slot(aid, operation) as manager:
+            held = self._held(manager, aid, operation)
+            if record.state_name(held.manifest.state) == _TERMINATED:
+                raise _conflict("the slot is terminated", operation)
+            now = self.settings(manager, aid, operation)
+            own = self._own(self._service(held.descriptor.service, operation))
+            given = now.authorities if authorities is None else tuple(authorities)
+            partners = tuple(one for one in given or () if one.owner != self._keys.owner)
+            wanted = self._settings((*own, *partners), now.groups if groups is None else tuple(groups), operation)
+            if wanted == now:
+                return False
+            manager.store_data(wanted.encode())
+            return True
+
+    def authorities(self, aid: bytes) -> Settings:
+        """The terminal CAs and groups that a slot lists. Raises: NoSlot, UnprovenRefused."""
+        operation = "look at the partners of a slot"
+        with self._channel.transaction(), self._opener.slot(aid, operation) as manager:
+            return self.settings(manager, aid, operation)
+
+    def rotate(self) -> int:
+        """Put the newest keys of the owner on this card's domain; gives the version that is there now."""
+        operation = "rotate the keys of a domain"
+        newest = self._keys.masters[0]
+        with self._channel.transaction():
+            version = self._opener.found(operation).master.version
+            if version != newest.version:
+                with self._opener.domain(operation) as manager, diversify(newest, self._opener.card) as keys:
+                    manager.put_key(keys, version)
+                self._opener.forget()
+        return newest.version
+
+    def hand_over(
+        self, aid: bytes, to: Owner, keep: Callable[[bytes], None], *, days: int = HAND_OVER_DAYS
+    ) -> HandOver:
+        """引越継続, the old owner's part: make the hand-over file, let ``keep`` store it, then terminate the slot.
+
+        A repeated call makes a file with the same id; ``keep`` must have it safe when it returns.
+
+        Raises:
+            UsageError: to itself, or the service does not continue. NoSlot, SlotConflict, UnprovenRefused.
+        """
+        operation = "hand a slot over"
+        if to == self._keys.owner or days < 0:
+            raise UsageError("a slot is handed over to another owner, for some days", operation=operation)
+        with self._channel.transaction():
+            with self._opener.slot(aid, operation) as manager:
+                held = self._held(manager, aid, operation)
+            if not self._service(held.descriptor.service, operation).continues:
+                raise UsageError("this service does not continue when its holder moves", operation=operation)
+            manifest = held.manifest
+            over = record.state_name(manifest.state) == _TERMINATED
+            counter = manifest.counter + (0 if over else 1)
+            day = manifest.day if over else self._today(operation)
+            made = HandOver(
+                id=hand_over_id(self._opener.card, aid, counter, to),
+                old=self._keys.owner,
+                new=to,
+                card=self._opener.card.decode("latin-1"),
+                aid=aid,
+                counter=counter,
+                date=day,
+                last_day=day + timedelta(days=days),
+                service=held.descriptor.service,
+            ).signed(self._keys.record)
+            keep(made.encode())
+            self.terminate(aid)
+        return made
+
+    # --- issuing, in detail -------------------------------------------------------------------------------------------
+
+    def _issue(
+        self,
+        service: Service,
+        values: Mapping[str, str],
+        descriptor: Descriptor,
+        pin: Secret | None,
+        instance: bytes | None,
+        authorities: Sequence[JoinedAuthority],
+        groups: Sequence[str] | None,
+        former: Owner | None = None,
+    ) -> Issued:
+        operation = "issue a slot"
+        filled = service.issued.id not in values
+        wanted = self._encoded(service, values)
+        settings = self._settings(
+            (*self._own(service), *authorities), service.groups if groups is None else tuple(groups), operation
+        )
+        today = self._today(operation)
+        copy = self._checked_pin(service, pin, operation)
+        aid = self.new_instance() if instance is None else instance
+        if len(aid) != slot_aid_bytes() or not aid.startswith(globalplatform_spec().aid("slot_prefix")):
+            raise UsageError("not the AID of a slot", operation=operation)
+        try:
+            with self._channel.transaction():
+                with self._opener.domain(operation) as manager:
+                    if all(one.aid != aid for one in manager.status().slots):
+                        manager.install_slot(aid)
+                with self._opener.slot(aid, operation) as manager:
+                    written = False
+                    if SlotApplet(manager.session, aid).status(operation).counter == 0:
+                        self._personalize(manager, aid, service, wanted, descriptor, settings, copy, today)
+                        written = True
+                    held = self._held(manager, aid, operation)
+                    self._require_same(held, service, wanted, descriptor, filled, operation)
+                    manifest = held.manifest
+                    if record.state_name(manifest.state) == _PERSONALIZED:
+                        manifest = self._to_state(manager, manifest, _ACTIVE, operation)
+                        written = True
+        except TransportError as bad:
+            bad.details.setdefault("slot", aid.hex().upper())
+            raise
+        finally:
+            if copy is not None:
+                copy.wipe()
+        return _issued(service, held, manifest, pin=pin is not None, former=former, written=written)
+
+    def _personalize(
+        self,
+        manager: ContentManager,
+        aid: bytes,
+        service: Service,
+        wanted: Mapping[int, bytes],
+        descriptor: Descriptor,
+        settings: Settings,
+        pin: Secret | None,
+        today: date,
+    ) -> None:
+        """The first full update: record, who may be let in, PIN, in one series."""
+        content = self._hidden(descriptor)
+        contents = {
+            sfi: Content(_rule(service, sfi), self._random(SALT_BYTES) + octets) for sfi, octets in wanted.items()
+        }
+        base = Manifest(
+            aid=aid,
+            card_identification=self._opener.card,
+            counter=1,
+            state=record.state_byte(_PERSONALIZED),
+            day=today,
+            descriptor=b"",
+            card_key=SlotApplet(manager.session, aid).get("card_key", "issue a slot"),
+            fields=(),
+        )
+        manifest = record.make_manifest(base, content, contents)
+        manager.store_data(
+            record.series(
+                manifest, self._keys.record, descriptor=content, contents=contents, settings=settings, pin=pin
+            )
+        )
+
+    def _require_same(
+        self,
+        held: _Held,
+        service: Service,
+        wanted: Mapping[int, bytes],
+        descriptor: Descriptor,
+        filled: bool,
+        operation: str,
+    ) -> None:
+        """What is on the card is what this call makes, or would have made."""
+        there = {sfi: content[SALT_BYTES:] for sfi, content in held.octets.items()}
+        issued = service.issued.sfi
+        expected = {**wanted, issued: there.get(issued, b"")} if filled else dict(wanted)
+        state = record.state_name(held.manifest.state)
+        if there != expected or held.descriptor != descriptor or state not in (_PERSONALIZED, _ACTIVE):
+            raise _conflict("the instance is there with another record or state", operation)
+
+    # --- moving, in detail --------------------------------------------------------------------------------------------
+
+    def _judge_hand_over(self, given: HandOver) -> None:
+        """Everything that can be judged without the card."""
+        today = day_of(self._clock)
+        entry = self._owners.find(given.old)
+        if given.new != self._keys.owner:
+            raise refused("it is for another owner")
+        if given.old == given.new:
+            raise refused("it is from the same owner")
+        if entry is None:
+            raise refused("the old owner is not known: add its keys to owners.toml")
+        if not given.signed_by(entry):
+            raise refused("the old owner did not sign it")
+        if not given.date <= today <= given.last_day:
+            raise refused("it has run out, or is of a day to come")
+        service = self._services.get(given.service)
+        if service is None or not service.continues:
+            raise refused("its service is not known here, or does not continue when its holder moves")
+
+    def _require_old_slot(self, given: HandOver, operation: str) -> None:
+        if given.card.encode("latin-1", "replace") != self._opener.card:
+            raise refused("it is for another card")
+        terminated = False
+        try:
+            terminated = select(self._channel, given.aid, operation)
+        except NoSlot:
+            raise refused("the old slot is not on this card") from None
+        finally:
+            self._channel.forget()
+        if not terminated:
+            raise refused("the old slot is not terminated")
+
+    def _instance_of(self, given: HandOver, instance: bytes | None, operation: str) -> bytes:
+        """The AID to issue under; that of an earlier try of the same hand-over.
+
+        Raises:
+            HandOverRefused: it was taken over by another slot.
+        """
+        taken = None if self._ledger is None else self._ledger.taken_by(given.id)
+        for one in self.slots() if taken is None else ():
+            if one.state == _INSTALLED or one.locked:
+                continue
+            with self._opener.slot(one.aid, operation) as manager:
+                found = SlotApplet(manager.session, one.aid).read(
+                    slot_applet_spec().number("descriptor_file"), operation
+                )
+            if isinstance(found, bytes) and _hand_over_in(found) == given.id:
+                taken = one.aid
+        if taken is not None and instance is not None and taken != instance:
+            raise refused("taken over before")
+        return taken or instance or self.new_instance()
+
+    # --- changing, in detail ------------------------------------------------------------------------------------------
+
+    def _set_state(self, aid: bytes, wanted: str, operation: str) -> Changed:
+        with self._channel.transaction(), self._opener.slot(aid, operation) as manager:
+            held = self._held(manager, aid, operation, fields=False)
+            if record.state_name(held.manifest.state) == wanted:
+                return _changed(held.manifest, written=False)
+            return _changed(self._to_state(manager, held.manifest, wanted, operation), written=True)
+
+    def _to_state(self, manager: ContentManager, manifest: Manifest, wanted: str, operation: str) -> Manifest:
+        if not record.may_follow(manifest.state, wanted):
+            raise _conflict(f"a slot that is {record.state_name(manifest.state)} does not become {wanted}", operation)
+        new = replace(
+            manifest,
+            counter=manifest.counter + 1,
+            state=record.state_byte(wanted),
+            day=self._today(operation),
+        )
+        manager.store_data(record.series(new, self._keys.record))
+        return new
+
+    def _held(self, manager: ContentManager, aid: bytes, operation: str, *, fields: bool = True) -> _Held:
+        """What the slot holds. Nothing that this owner did not sign is signed again.
+
+        Raises:
+            SlotConflict: no record yet, or one that is not this owner's, of this card and this slot.
+        """
+        applet = SlotApplet(manager.session, aid)
+        try:
+            signed = applet.manifest(operation)
+            content = applet.read(slot_applet_spec().number("descriptor_file"), operation)
+            if isinstance(signed, int) or isinstance(content, int):
+                raise _conflict("the slot has no record yet", operation)
+            descriptor = descriptors.decode(content)
+        except DecodeError as bad:
+            problem = bad.message
+        else:
+            self._require_own(signed, content, aid, operation)
+            octets: dict[int, bytes] = {}
+            for one in signed.manifest.fields if fields else ():
+                found = applet.read(one.sfi, operation)
+                if isinstance(found, int) or not _is_digest(one.sfi, found, one.digest):
+                    raise _conflict("a field is not what was signed", operation)
+                octets[one.sfi] = found
+            return _Held(signed, content, descriptor, octets)
+        raise UnexpectedAnswer(f"malformed content: {problem}", operation=operation, sw=SW.OK)
+
+    def _require_own(self, signed: SignedManifest, content: bytes, aid: bytes, operation: str) -> None:
+        from kojin_card.spec.manifest import descriptor_digest
+
+        manifest = signed.manifest
+        keys = [one.record_key for one in self._keys.public("", "").keys]
+        if not any(verifies(key, message(signed.octets), signed.signature) for key in keys):
+            raise _conflict("this owner did not sign what is in the slot", operation)
+        if (manifest.aid, manifest.card_identification) != (aid, self._opener.card):
+            raise _conflict("what is in the slot is of another card or slot", operation)
+        if descriptor_digest(content) != manifest.descriptor:
+            raise _conflict("the descriptor is not what was signed", operation)
+
+    def settings(self, manager: ContentManager, aid: bytes, operation: str) -> Settings:
+        """The settings of a slot in an open session."""
+        try:
+            return Settings.decode(SlotApplet(manager.session, aid).get("authorities", operation))
+        except (DecodeError, InputError):
+            raise UnexpectedAnswer("malformed content: settings", operation=operation, sw=SW.OK) from None
+
+    # --- forms --------------------------------------------------------------------------------------------------------
+
+    def _domain(self, manager: ContentManager, operation: str) -> OwnDomain:
+        found = self._opener.found(operation)
+        registry = manager.status()
+        mine = next((one for one in registry.domains if one.aid == found.aid), None)
+        if mine is None or mine.quota is None or mine.used is None:
+            raise UnexpectedAnswer("malformed content: the own domain is not listed", operation=operation, sw=SW.OK)
+        slots = tuple(
+            OwnSlot(one.aid, "unknown" if one.slot_state is None else record.state_name(one.slot_state), one.is_locked)
+            for one in registry.slots
+        )
+        return OwnDomain(found.aid, found.master.version, mine.quota, mine.used, slots)
+
+    def _service(self, service: str, operation: str) -> Service:
+        found = self._services.get(service)
+        if found is None:
+            raise UsageError(f"no service {service!r} is defined", operation=operation)
+        if self._keys.owner.kind not in found.owners:
+            raise UsageError(f"the service {service} is not for an owner of this kind", operation=operation)
+        return found
+
+    def _encoded(self, service: Service, values: Mapping[str, str]) -> dict[int, bytes]:
+        """Octets by short identifier, the date of issue filled in.
+
+        Raises:
+            FieldError: see :meth:`check`.
+        """
+        today = day_of(self._clock).isoformat()
+        return service.encode({service.issued.id: today, **values})
+
+    def _checked_pin(self, service: Service, pin: Secret | None, operation: str) -> Secret | None:
+        if service.pin != (pin is not None):
+            words = "this service wants a slot PIN" if service.pin else "this service has no slot PIN"
+            raise UsageError(words, operation=operation)
+        return None if pin is None else checked_copy(pin, slot_pin_spec(), operation)
+
+    def _descriptor(self, service: Service, legal_basis: str, name: str | None, hand_over: bytes | None) -> Descriptor:
+        made = Descriptor(
+            service.id, service.version, self._keys.owner, legal_basis, name or service.name_ja, hand_over
+        )
+        self._hidden(made)
+        return made
+
+    def _hidden(self, descriptor: Descriptor) -> bytes:
+        """The hidden descriptor with a new salt.
+
+        Raises:
+            FieldError: legal basis or name cannot be used.
+        """
+        try:
+            return descriptors.encode(descriptor, self._random(SALT_BYTES))
+        except DecodeError as bad:
+            problem = bad.message
+        raise FieldError(problem, operation="describe a slot", service=descriptor.service, field="legal_basis")
+
+    def _own(self, service: Service) -> tuple[JoinedAuthority, ...]:
+        sfis = [one.sfi for one in service.fields.values()]
+        return record.own_authorities(self._keys.terminal_cas, self._keys.owner, sfis)
+
+    def _settings(
+        self, authorities: Sequence[JoinedAuthority], groups: Sequence[str] | None, operation: str
+    ) -> Settings:
+        spec = slot_applet_spec()
+        named = tuple(groups or ())
+        if not all(is_group(one) for one in named) or len(set(named)) != len(named):
+            raise UsageError("a group is 1 to 8 of a-z, 0-9 and hyphen, each once", operation=operation)
+        if len(authorities) > spec.number("authorities_most") or len(named) > spec.number("groups_most"):
+            raise UsageError("too many terminal CAs or groups for a slot", operation=operation)
+        if len({one.key for one in authorities}) != len(authorities):
+            raise UsageError("a terminal CA stands twice", operation=operation)
+        return Settings(tuple(authorities), named)
+
+    def _today(self, operation: str) -> date:
+        """The day that a record is dated with.
+
+        Raises:
+            UsageError: the keys begin later.
+        """
+        today = day_of(self._clock)
+        if today < self._keys.begin:
+            raise UsageError(f"these keys begin on {self._keys.begin.isoformat()}", operation=operation)
+        return today
+
+
+def _conflict(why: str, operation: str) -> SlotConflict:
+    return SlotConflict(why, operation=operation, sw=SW.CONDITIONS_NOT_SATISFIED)
+
+
+def _rule(service: Service, sfi: int) -> bytes:
+    """The read rule of a field; the owner alone for one that the service does not define (any more)."""
+    found = service.by_sfi(sfi)
+    return b"" if found is None else found.rule_octets
+
+
+def _is_digest(sfi: int, content: bytes, digest: bytes) -> bool:
+    from kojin_card.spec.manifest import field_digest
+
+    return field_digest(sfi, content) == digest
+
+
+def _hand_over_in(content: bytes) -> bytes | None:
+    try:
+        return descriptors.decode(content).hand_over
+    except DecodeError:
+        return None
+
+
+def _changed(manifest: Manifest, *, written: bool) -> Changed:
+    return Changed(manifest.aid, record.state_name(manifest.state), manifest.counter, manifest.day, written)
+
+
+def _issued(
+    service: Service, held: _Held, manifest: Manifest, *, pin: bool, former: Owner | None, written: bool
+) -> Issued:
+    values = held.values(service)
+    expires = service.expires
+    last = values.get(expires.id) if expires is not None else None
+    return Issued(
+        aid=manifest.aid,
+        service=service.id,
+        service_version=service.version,
+        service_name_ja=service.name_ja,
+        service_name_en=service.name_en,
+        owner=held.descriptor.owner,
+        legal_basis=held.descriptor.legal_basis,
+        name=held.descriptor.name,
+        date=manifest.day,
+        counter=manifest.counter,
+        fields=tuple(values),
+        values={name: text for name, text in values.items() if service.fields[name].privacy is Privacy.PUBLIC},
+        last_day=None if last is None else date.fromisoformat(last),
+        former_owner=former,
+        pin=pin,
+        written=written,
+    )

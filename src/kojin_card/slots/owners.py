@@ -17,7 +17,6 @@ from kojin_card.spec.owner import Owner
 from kojin_card.spec.strict import parse_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from kojin_card.spec.strict import Table

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime
 from secrets import token_bytes
 from typing import TYPE_CHECKING
+
+from kojin_card.errors import DecodeError, NotOnCard, TerminalExpired, TerminalRefused, UnexpectedAnswer
+from kojin_card.globalplatform import check_gate
+from kojin_card.iso7816.status import SW
+from kojin_card.slots.applet import SlotApplet, select
+from kojin_card.slots.days import day_of, moment_of
+from kojin_card.slots.directory import only_one, walk
+from kojin_card.slots.judge import SlotJudge
+from kojin_card.slots.reading import ABSENT, SlotEvidence, card_identification, gather
+from kojin_card.spec import descriptor as descriptors
+from kojin_card.spec.free_area import slot_applet_spec
+from kojin_card.spec.terminal_certificate import encode_authentication, proof_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -40,17 +53,41 @@ class SlotTerminal:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         random: Callable[[int], bytes] = token_bytes,
     ) -> None:
-        raise NotImplementedError
+        self._channel = channel
+        self._key = key
+        self._services = services
+        self._judge = SlotJudge(owners, services, status)
+        self._clock = clock
+        self._random = random
 
     def find(self, service: str | None = None) -> tuple[bytes, ...]:
         """AIDs of the slots that let this terminal in (and are of that service).
 
-        Slots that refuse it are passed over; a terminal whose certificate has expired is told so.
+        Slots that refuse it, and those that are terminated or have no record yet, are passed over.
 
         Raises:
-            UnprovenRefused: this is a real card. TerminalExpired: the certificate has run out.
+            UnprovenRefused: this is a real card.
+            TerminalExpired: the certificate has run out, by the clock or by what every slot has seen of the calendar.
         """
-        raise NotImplementedError
+        operation = "find a slot"
+        self._admitted(operation)
+        found: list[bytes] = []
+        expired: TerminalExpired | None = None
+        with self._channel.transaction():
+            for aid in walk(self._channel, "slot_prefix", operation):
+                try:
+                    if select(self._channel, aid, operation) or not self._authenticate(aid, operation):
+                        continue
+                except TerminalExpired as bad:
+                    expired = bad
+                    continue
+                except TerminalRefused:
+                    continue
+                if service is None or self._service_of(aid, operation) == service:
+                    found.append(aid)
+        if not found and expired is not None:
+            raise expired
+        return tuple(found)
 
     def read(
         self,
@@ -66,7 +103,8 @@ class SlotTerminal:
 
         Args:
             aid: the slot; None: the only one that lets this terminal in (and is of ``service``).
-            pin: the slot PIN, for fields that want the holder; a source is asked for ``slot-pin``.
+            pin: the slot PIN, for fields that want the holder; a source is asked for ``slot-pin``. It goes nowhere when
+                the slot has none.
             fields: ids of the fields to be read; None: all that are open. One that is not open stands in ``closed``.
             newest_counter: the highest counter that the caller has ever seen of this slot.
 
@@ -75,4 +113,58 @@ class SlotTerminal:
             TerminalExpired, TerminalUnknown, TerminalRefused: the slot that was named refuses it.
             SecretFormatError, PinRejected, PinBlocked, PinReserve, UnprovenRefused: as :meth:`CardChannel.verify`.
         """
-        raise NotImplementedError
+        operation = "read a slot"
+        self._admitted(operation)
+        at = moment_of(self._clock)
+        with self._channel.transaction():
+            slot = only_one(self.find(service), operation) if aid is None else aid
+            evidence = self._visit(slot, operation, pin, fields, reserve)
+            self._channel.forget()
+        return self._judge.judge(evidence, at, newest_counter)
+
+    def _visit(
+        self, aid: bytes, operation: str, pin: PinArgument | None, fields: Collection[str] | None, reserve: int
+    ) -> SlotEvidence:
+        card = card_identification(self._channel)
+        if select(self._channel, aid, operation):
+            return SlotEvidence(aid, card, terminated=True)
+        if not self._authenticate(aid, operation):
+            return SlotEvidence(aid, card, problem=ABSENT)
+        applet = SlotApplet(self._channel.link, aid)
+        if pin is not None:
+            with contextlib.suppress(NotOnCard):  # no PIN here: nothing was sent but the question for its tries
+                applet.verify(pin, operation, reserve=reserve)
+        return gather(applet, card, self._services, operation, random=self._random, fields=fields)
+
+    def _admitted(self, operation: str) -> None:
+        """Whether anything may be tried at all, before anything is sent."""
+        check_gate(self._channel, operation)
+        today, body = day_of(self._clock), self._key.certificate.body
+        if not body.issued <= today <= body.expiry:
+            words = "the terminal's certificate is not of today, by its own clock; nothing was sent"
+            raise TerminalExpired(words, operation=operation, sw=SW.REFERENCE_DATA_BLOCKED)
+
+    def _authenticate(self, aid: bytes, operation: str) -> bool:
+        """Prove to the current slot who this terminal is; False: the slot has no record yet.
+
+        Raises:
+            TerminalExpired, TerminalUnknown, TerminalRefused: it is not let in.
+        """
+        applet = SlotApplet(self._channel.link, aid)
+        try:
+            challenge = applet.challenge(operation)
+        except UnexpectedAnswer as bad:
+            if bad.sw == SW.CONDITIONS_NOT_SATISFIED:
+                return False
+            raise
+        proof = self._key.signer.sign(proof_message(challenge, aid))
+        applet.authenticate_terminal(encode_authentication(self._key.octets, proof), operation)
+        return True
+
+    def _service_of(self, aid: bytes, operation: str) -> str | None:
+        """The service that the current slot says it is of; unjudged."""
+        found = SlotApplet(self._channel.link, aid).read(slot_applet_spec().number("descriptor_file"), operation)
+        try:
+            return None if isinstance(found, int) else descriptors.decode(found).service
+        except DecodeError:
+            return None
