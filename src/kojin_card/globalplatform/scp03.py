@@ -416,7 +416,8 @@ def open_session(
 def _selected(link: Link, aid: bytes, operation: str) -> bytes | None:
     """SELECT; the name that the card itself gives (FCI), or None when it gives none."""
     answer = link.send(CommandApdu(0x00, _SELECT, 0x04, 0x00, aid, SHORT_LE_MAX), operation=operation)
-    raise_for_sw(operation, answer.sw)
+    if answer.sw != SW.DF_TERMINATED:  # a slot that is terminated is its owner's all the same
+        raise_for_sw(operation, answer.sw)
     try:
         template = tlv.read_one(answer.data) if answer.data else None
         inner = list(tlv.read_all(template.value)) if template is not None and template.tag == _FCI else []

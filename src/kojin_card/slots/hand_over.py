@@ -19,10 +19,12 @@ from kojin_card.spec.owner import Owner
 
 if TYPE_CHECKING:
     import datetime
+    from collections.abc import Mapping
     from pathlib import Path
 
     from kojin_card.slots.ec import EcSigner
     from kojin_card.slots.owners import OwnerEntry
+    from kojin_card.spec.service import Service
 
 MAX_FILE_BYTES = 8192
 _MAX_LEDGER_BYTES = 64 * 1024 * 1024
@@ -117,6 +119,30 @@ def hand_over_id(card: bytes, aid: bytes, counter: int, new: Owner) -> bytes:
 def refused(why: str) -> HandOverRefused:
     """The error that tells why."""
     return HandOverRefused(why, operation=_OPERATION)
+
+
+def require_good(
+    given: HandOver, own: Owner, old: OwnerEntry | None, services: Mapping[str, Service], today: datetime.date
+) -> None:
+    """Everything about a hand-over that can be judged without the card.
+
+    Args:
+        own: who takes over. old: what is known of the old owner; None: nothing.
+
+    Raises:
+        HandOverRefused: says why.
+    """
+    service = services.get(given.service)
+    for wrong, why in (
+        (given.new != own, "it is for another owner"),
+        (given.old == given.new, "it is from the same owner"),
+        (old is None, "the old owner is not known: add its keys to owners.toml"),
+        (old is not None and not given.signed_by(old), "the old owner did not sign it"),
+        (not given.date <= today <= given.last_day, "it has run out, or is of a day to come"),
+        (service is None or not service.continues, "its service is not known here, or does not continue on moving"),
+    ):
+        if wrong:
+            raise refused(why)
 
 
 def _canonical(table: dict[str, str | int]) -> bytes:

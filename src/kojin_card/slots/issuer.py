@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING
 from kojin_card.channel.secrets import checked_copy
 from kojin_card.errors import (
     DecodeError,
-    InputError,
     NoSlot,
     SecretFormatError,
-    SlotConflict,
     TransportError,
     UnexpectedAnswer,
     UsageError,
@@ -23,10 +21,20 @@ from kojin_card.iso7816.status import SW
 from kojin_card.slots import record
 from kojin_card.slots.applet import SlotApplet, select, slot_pin_spec
 from kojin_card.slots.days import day_of, moment_of
+from kojin_card.slots.desk import (
+    ACTIVE,
+    INSTALLED,
+    PERSONALIZED,
+    SUSPENDED,
+    TERMINATED,
+    Desk,
+    Held,
+    conflict,
+    rule,
+)
 from kojin_card.slots.ec import verifies
-from kojin_card.slots.hand_over import HandOver, hand_over_id, refused
+from kojin_card.slots.hand_over import HandOver, hand_over_id, refused, require_good
 from kojin_card.slots.judge import SlotJudge
-from kojin_card.slots.own_domain import Opener
 from kojin_card.slots.owners import OwnerStore
 from kojin_card.slots.reading import gather
 from kojin_card.slots.receipts import Changed, Issued
@@ -36,8 +44,6 @@ from kojin_card.spec.descriptor import Descriptor
 from kojin_card.spec.free_area import globalplatform_spec, slot_applet_spec
 from kojin_card.spec.manifest import SALT_BYTES, Manifest, message, slot_aid_bytes
 from kojin_card.spec.model import Privacy
-from kojin_card.spec.service import FieldError
-from kojin_card.spec.terminal_certificate import is_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -48,18 +54,10 @@ if TYPE_CHECKING:
     from kojin_card.slots.keyfile import OwnerKeys
     from kojin_card.slots.reading import SlotReading
     from kojin_card.slots.terminals import JoinedAuthority
-    from kojin_card.spec.manifest import SignedManifest
     from kojin_card.spec.owner import Owner
     from kojin_card.spec.service import Service
 
 HAND_OVER_DAYS = 14
-_INSTALLED, _PERSONALIZED, _ACTIVE, _SUSPENDED, _TERMINATED = (
-    "installed",
-    "personalized",
-    "active",
-    "suspended",
-    "terminated",
-)
 _FORMER_OWNER, _FORMER_DATE = "former_owner", "former_owner_date"
 
 
@@ -88,30 +86,7 @@ class OwnDomain:
         return max(0, self.quota - self.used)
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """What a slot of this owner holds, its signature verified."""
-
-    signed: SignedManifest
-    content: bytes
-    descriptor: Descriptor
-    octets: Mapping[int, bytes]
-
-    @property
-    def manifest(self) -> Manifest:
-        return self.signed.manifest
-
-    def values(self, service: Service) -> dict[str, str]:
-        """Its texts by the ids of the service."""
-        named = {one.id: self.octets.get(one.sfi) for one in service.fields.values()}
-        return {
-            name: service.fields[name].decode(octets[SALT_BYTES:])
-            for name, octets in named.items()
-            if octets is not None
-        }
-
-
-class SlotIssuer:
+class SlotIssuer(Desk):
     """Writes the slots of one owner. It cannot be given a terminal's key.
 
     Args:
@@ -135,14 +110,9 @@ class SlotIssuer:
         ledger: HandOverLedger | None = None,
         level: int = 0x33,
     ) -> None:
-        self._channel = channel
-        self._keys = keys
-        self._services = services
+        super().__init__(channel, keys, services, clock, random, level)
         self._owners = owners or OwnerStore()
-        self._clock = clock
-        self._random = random
         self._ledger = ledger
-        self._opener = Opener(channel, keys.masters, level, random)
 
     # --- looking ----------------------------------------------------------------------------------------------------
 
@@ -247,7 +217,7 @@ class SlotIssuer:
         """
         operation = "take a slot over"
         given = HandOver.decode(hand_over)
-        self._judge_hand_over(given)
+        require_good(given, self._keys.owner, self._owners.find(given.old), self._services, day_of(self._clock))
         found = self._service(given.service, operation)
         descriptor = self._descriptor(found, legal_basis, name, given.id)
         more = {_FORMER_OWNER: str(given.old), _FORMER_DATE: given.date.isoformat()}
@@ -276,8 +246,8 @@ class SlotIssuer:
         operation = "update a slot"
         with self._channel.transaction(), self._opener.slot(aid, operation) as manager:
             held = self._held(manager, aid, operation)
-            if record.state_name(held.manifest.state) == _TERMINATED:
-                raise _conflict("the slot is terminated", operation)
+            if record.state_name(held.manifest.state) == TERMINATED:
+                raise conflict("the slot is terminated", operation)
             service = self._service(held.descriptor.service, operation)
             merged = {**held.values(service), **values}
             wanted = self._encoded(service, {key: text for key, text in merged.items() if text})
@@ -289,7 +259,7 @@ class SlotIssuer:
             content = held.content if descriptor == held.descriptor else self._hidden(descriptor)
             contents = {
                 sfi: Content(
-                    _rule(service, sfi),
+                    rule(service, sfi),
                     held.octets[sfi] if plain.get(sfi) == octets else self._random(SALT_BYTES) + octets,
                 )
                 for sfi, octets in wanted.items()
@@ -301,15 +271,15 @@ class SlotIssuer:
 
     def suspend(self, aid: bytes) -> Changed:
         """Lost card, unpaid fees. Raises: NoSlot, SlotConflict (no such transition), UnprovenRefused."""
-        return self._set_state(aid, _SUSPENDED, "suspend a slot")
+        return self._set_state(aid, SUSPENDED, "suspend a slot")
 
     def resume(self, aid: bytes) -> Changed:
         """The opposite of :meth:`suspend`."""
-        return self._set_state(aid, _ACTIVE, "resume a slot")
+        return self._set_state(aid, ACTIVE, "resume a slot")
 
     def terminate(self, aid: bytes) -> Changed:
         """For good. What is in it stays until :meth:`delete`, and only the owner reads it."""
-        return self._set_state(aid, _TERMINATED, "terminate a slot")
+        return self._set_state(aid, TERMINATED, "terminate a slot")
 
     def delete(self, aid: bytes) -> bool:
         """Remove a slot and free its room. False: this owner has none of that name."""
@@ -344,8 +314,8 @@ class SlotIssuer:
         operation = "join a partner"
         with self._channel.transaction(), self._opener.slot(aid, operation) as manager:
             held = self._held(manager, aid, operation)
-            if record.state_name(held.manifest.state) == _TERMINATED:
-                raise _conflict("the slot is terminated", operation)
+            if record.state_name(held.manifest.state) == TERMINATED:
+                raise conflict("the slot is terminated", operation)
             now = self.settings(manager, aid, operation)
             own = self._own(self._service(held.descriptor.service, operation))
             given = now.authorities if authorities is None else tuple(authorities)
@@ -393,7 +363,7 @@ class SlotIssuer:
             if not self._service(held.descriptor.service, operation).continues:
                 raise UsageError("this service does not continue when its holder moves", operation=operation)
             manifest = held.manifest
-            over = record.state_name(manifest.state) == _TERMINATED
+            over = record.state_name(manifest.state) == TERMINATED
             counter = manifest.counter + (0 if over else 1)
             day = manifest.day if over else self._today(operation)
             made = HandOver(
@@ -448,8 +418,8 @@ class SlotIssuer:
                     held = self._held(manager, aid, operation)
                     self._require_same(held, service, wanted, descriptor, filled, operation)
                     manifest = held.manifest
-                    if record.state_name(manifest.state) == _PERSONALIZED:
-                        manifest = self._to_state(manager, manifest, _ACTIVE, operation)
+                    if record.state_name(manifest.state) == PERSONALIZED:
+                        manifest = self._to_state(manager, manifest, ACTIVE, operation)
                         written = True
         except TransportError as bad:
             bad.details.setdefault("slot", aid.hex().upper())
@@ -459,42 +429,9 @@ class SlotIssuer:
                 copy.wipe()
         return _issued(service, held, manifest, pin=pin is not None, former=former, written=written)
 
-    def _personalize(
-        self,
-        manager: ContentManager,
-        aid: bytes,
-        service: Service,
-        wanted: Mapping[int, bytes],
-        descriptor: Descriptor,
-        settings: Settings,
-        pin: Secret | None,
-        today: date,
-    ) -> None:
-        """The first full update: record, who may be let in, PIN, in one series."""
-        content = self._hidden(descriptor)
-        contents = {
-            sfi: Content(_rule(service, sfi), self._random(SALT_BYTES) + octets) for sfi, octets in wanted.items()
-        }
-        base = Manifest(
-            aid=aid,
-            card_identification=self._opener.card,
-            counter=1,
-            state=record.state_byte(_PERSONALIZED),
-            day=today,
-            descriptor=b"",
-            card_key=SlotApplet(manager.session, aid).get("card_key", "issue a slot"),
-            fields=(),
-        )
-        manifest = record.make_manifest(base, content, contents)
-        manager.store_data(
-            record.series(
-                manifest, self._keys.record, descriptor=content, contents=contents, settings=settings, pin=pin
-            )
-        )
-
     def _require_same(
         self,
-        held: _Held,
+        held: Held,
         service: Service,
         wanted: Mapping[int, bytes],
         descriptor: Descriptor,
@@ -506,28 +443,10 @@ class SlotIssuer:
         issued = service.issued.sfi
         expected = {**wanted, issued: there.get(issued, b"")} if filled else dict(wanted)
         state = record.state_name(held.manifest.state)
-        if there != expected or held.descriptor != descriptor or state not in (_PERSONALIZED, _ACTIVE):
-            raise _conflict("the instance is there with another record or state", operation)
+        if there != expected or held.descriptor != descriptor or state not in (PERSONALIZED, ACTIVE):
+            raise conflict("the instance is there with another record or state", operation)
 
     # --- moving, in detail --------------------------------------------------------------------------------------------
-
-    def _judge_hand_over(self, given: HandOver) -> None:
-        """Everything that can be judged without the card."""
-        today = day_of(self._clock)
-        entry = self._owners.find(given.old)
-        if given.new != self._keys.owner:
-            raise refused("it is for another owner")
-        if given.old == given.new:
-            raise refused("it is from the same owner")
-        if entry is None:
-            raise refused("the old owner is not known: add its keys to owners.toml")
-        if not given.signed_by(entry):
-            raise refused("the old owner did not sign it")
-        if not given.date <= today <= given.last_day:
-            raise refused("it has run out, or is of a day to come")
-        service = self._services.get(given.service)
-        if service is None or not service.continues:
-            raise refused("its service is not known here, or does not continue when its holder moves")
 
     def _require_old_slot(self, given: HandOver, operation: str) -> None:
         if given.card.encode("latin-1", "replace") != self._opener.card:
@@ -550,7 +469,7 @@ class SlotIssuer:
         """
         taken = None if self._ledger is None else self._ledger.taken_by(given.id)
         for one in self.slots() if taken is None else ():
-            if one.state == _INSTALLED or one.locked:
+            if one.state == INSTALLED or one.locked:
                 continue
             with self._opener.slot(one.aid, operation) as manager:
                 found = SlotApplet(manager.session, one.aid).read(
@@ -571,65 +490,6 @@ class SlotIssuer:
                 return _changed(held.manifest, written=False)
             return _changed(self._to_state(manager, held.manifest, wanted, operation), written=True)
 
-    def _to_state(self, manager: ContentManager, manifest: Manifest, wanted: str, operation: str) -> Manifest:
-        if not record.may_follow(manifest.state, wanted):
-            raise _conflict(f"a slot that is {record.state_name(manifest.state)} does not become {wanted}", operation)
-        new = replace(
-            manifest,
-            counter=manifest.counter + 1,
-            state=record.state_byte(wanted),
-            day=self._today(operation),
-        )
-        manager.store_data(record.series(new, self._keys.record))
-        return new
-
-    def _held(self, manager: ContentManager, aid: bytes, operation: str, *, fields: bool = True) -> _Held:
-        """What the slot holds. Nothing that this owner did not sign is signed again.
-
-        Raises:
-            SlotConflict: no record yet, or one that is not this owner's, of this card and this slot.
-        """
-        applet = SlotApplet(manager.session, aid)
-        try:
-            signed = applet.manifest(operation)
-            content = applet.read(slot_applet_spec().number("descriptor_file"), operation)
-            if isinstance(signed, int) or isinstance(content, int):
-                raise _conflict("the slot has no record yet", operation)
-            descriptor = descriptors.decode(content)
-        except DecodeError as bad:
-            problem = bad.message
-        else:
-            self._require_own(signed, content, aid, operation)
-            octets: dict[int, bytes] = {}
-            for one in signed.manifest.fields if fields else ():
-                found = applet.read(one.sfi, operation)
-                if isinstance(found, int) or not _is_digest(one.sfi, found, one.digest):
-                    raise _conflict("a field is not what was signed", operation)
-                octets[one.sfi] = found
-            return _Held(signed, content, descriptor, octets)
-        raise UnexpectedAnswer(f"malformed content: {problem}", operation=operation, sw=SW.OK)
-
-    def _require_own(self, signed: SignedManifest, content: bytes, aid: bytes, operation: str) -> None:
-        from kojin_card.spec.manifest import descriptor_digest
-
-        manifest = signed.manifest
-        keys = [one.record_key for one in self._keys.public("", "").keys]
-        if not any(verifies(key, message(signed.octets), signed.signature) for key in keys):
-            raise _conflict("this owner did not sign what is in the slot", operation)
-        if (manifest.aid, manifest.card_identification) != (aid, self._opener.card):
-            raise _conflict("what is in the slot is of another card or slot", operation)
-        if descriptor_digest(content) != manifest.descriptor:
-            raise _conflict("the descriptor is not what was signed", operation)
-
-    def settings(self, manager: ContentManager, aid: bytes, operation: str) -> Settings:
-        """The settings of a slot in an open session."""
-        try:
-            return Settings.decode(SlotApplet(manager.session, aid).get("authorities", operation))
-        except (DecodeError, InputError):
-            raise UnexpectedAnswer("malformed content: settings", operation=operation, sw=SW.OK) from None
-
-    # --- forms --------------------------------------------------------------------------------------------------------
-
     def _domain(self, manager: ContentManager, operation: str) -> OwnDomain:
         found = self._opener.found(operation)
         registry = manager.status()
@@ -641,92 +501,6 @@ class SlotIssuer:
             for one in registry.slots
         )
         return OwnDomain(found.aid, found.master.version, mine.quota, mine.used, slots)
-
-    def _service(self, service: str, operation: str) -> Service:
-        found = self._services.get(service)
-        if found is None:
-            raise UsageError(f"no service {service!r} is defined", operation=operation)
-        if self._keys.owner.kind not in found.owners:
-            raise UsageError(f"the service {service} is not for an owner of this kind", operation=operation)
-        return found
-
-    def _encoded(self, service: Service, values: Mapping[str, str]) -> dict[int, bytes]:
-        """Octets by short identifier, the date of issue filled in.
-
-        Raises:
-            FieldError: see :meth:`check`.
-        """
-        today = day_of(self._clock).isoformat()
-        return service.encode({service.issued.id: today, **values})
-
-    def _checked_pin(self, service: Service, pin: Secret | None, operation: str) -> Secret | None:
-        if service.pin != (pin is not None):
-            words = "this service wants a slot PIN" if service.pin else "this service has no slot PIN"
-            raise UsageError(words, operation=operation)
-        return None if pin is None else checked_copy(pin, slot_pin_spec(), operation)
-
-    def _descriptor(self, service: Service, legal_basis: str, name: str | None, hand_over: bytes | None) -> Descriptor:
-        made = Descriptor(
-            service.id, service.version, self._keys.owner, legal_basis, name or service.name_ja, hand_over
-        )
-        self._hidden(made)
-        return made
-
-    def _hidden(self, descriptor: Descriptor) -> bytes:
-        """The hidden descriptor with a new salt.
-
-        Raises:
-            FieldError: legal basis or name cannot be used.
-        """
-        try:
-            return descriptors.encode(descriptor, self._random(SALT_BYTES))
-        except DecodeError as bad:
-            problem = bad.message
-        raise FieldError(problem, operation="describe a slot", service=descriptor.service, field="legal_basis")
-
-    def _own(self, service: Service) -> tuple[JoinedAuthority, ...]:
-        sfis = [one.sfi for one in service.fields.values()]
-        return record.own_authorities(self._keys.terminal_cas, self._keys.owner, sfis)
-
-    def _settings(
-        self, authorities: Sequence[JoinedAuthority], groups: Sequence[str] | None, operation: str
-    ) -> Settings:
-        spec = slot_applet_spec()
-        named = tuple(groups or ())
-        if not all(is_group(one) for one in named) or len(set(named)) != len(named):
-            raise UsageError("a group is 1 to 8 of a-z, 0-9 and hyphen, each once", operation=operation)
-        if len(authorities) > spec.number("authorities_most") or len(named) > spec.number("groups_most"):
-            raise UsageError("too many terminal CAs or groups for a slot", operation=operation)
-        if len({one.key for one in authorities}) != len(authorities):
-            raise UsageError("a terminal CA stands twice", operation=operation)
-        return Settings(tuple(authorities), named)
-
-    def _today(self, operation: str) -> date:
-        """The day that a record is dated with.
-
-        Raises:
-            UsageError: the keys begin later.
-        """
-        today = day_of(self._clock)
-        if today < self._keys.begin:
-            raise UsageError(f"these keys begin on {self._keys.begin.isoformat()}", operation=operation)
-        return today
-
-
-def _conflict(why: str, operation: str) -> SlotConflict:
-    return SlotConflict(why, operation=operation, sw=SW.CONDITIONS_NOT_SATISFIED)
-
-
-def _rule(service: Service, sfi: int) -> bytes:
-    """The read rule of a field; the owner alone for one that the service does not define (any more)."""
-    found = service.by_sfi(sfi)
-    return b"" if found is None else found.rule_octets
-
-
-def _is_digest(sfi: int, content: bytes, digest: bytes) -> bool:
-    from kojin_card.spec.manifest import field_digest
-
-    return field_digest(sfi, content) == digest
 
 
 def _hand_over_in(content: bytes) -> bytes | None:
@@ -741,7 +515,7 @@ def _changed(manifest: Manifest, *, written: bool) -> Changed:
 
 
 def _issued(
-    service: Service, held: _Held, manifest: Manifest, *, pin: bool, former: Owner | None, written: bool
+    service: Service, held: Held, manifest: Manifest, *, pin: bool, former: Owner | None, written: bool
 ) -> Issued:
     values = held.values(service)
     expires = service.expires

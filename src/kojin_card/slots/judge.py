@@ -212,11 +212,15 @@ class _Case:
         status, named = self._evidence.status, slot_applet_spec().state(manifest.state)
         if status is None or status.state != manifest.state or named is None:
             return Check.failed("slot_state.contradicted")
-        if named.id == "active":
+        if self._is_active(manifest):
             return Check.passed(CheckId.SLOT_STATE)
         return Check.failed(
             f"slot_state.{named.id}" if named.id in ("suspended", "terminated") else "slot_state.not_active"
         )
+
+    @staticmethod
+    def _is_active(manifest: Manifest) -> bool:
+        return manifest.state == slot_applet_spec().states["active"].value
 
     def _validity(self, manifest: Manifest) -> list[Check]:
         """Whether the record is of today or before, and its last day of today or after."""
@@ -228,6 +232,8 @@ class _Case:
         if expires is None or manifest.digest_of(expires.sfi) is None:
             return [Check.passed(CheckId.SLOT_VALIDITY)]
         last = self._last_day()
+        if last is None and not self._is_active(manifest):
+            return []  # not open to anybody but the owner: the state says why
         if last is None:
             return [Check.failed("slot_validity.unread")]
         return [Check.failed("slot_validity.expired") if self._today > last else Check.passed(CheckId.SLOT_VALIDITY)]

@@ -175,7 +175,8 @@ def unwrap(card: Context, command: Received, process: Callable[[Received], Answe
         raise Refused(SW.CONDITIONS_NOT_SATISFIED)
     security.level = channel.level
     try:
-        answer = process(replace(command, apdu=replace(apdu, cla=apdu.cla & ~SECURE, data=clear)))
+        le = apdu.le and min(apdu.le, _room(channel, _EXTENDED_MAX if command.extended else _SHORT_MAX))
+        answer = process(replace(command, apdu=replace(apdu, cla=apdu.cla & ~SECURE, data=clear, le=le)))
     except Refused as refusal:
         if not _is_warning(refusal.sw):
             raise
@@ -221,6 +222,17 @@ def _check_mac(channel: SecureChannel, apdu: CommandApdu, *, extended: bool) -> 
         raise Refused(SW.SECURITY_NOT_SATISFIED)
     channel.chaining = mac
     return data
+
+
+def _room(channel: SecureChannel, most: int) -> int:
+    """How much of an answer can come back when it is protected: a READ BINARY gives that much and the host goes on.
+
+    Le itself says nothing of it under R-MAC: it is 00 for whatever comes (Amendment D 1.2 §6.2.5).
+    """
+    if not channel.level & R_MAC:
+        return most
+    room = most - channel.size
+    return room // _BLOCK * _BLOCK - 1 if channel.level & R_ENCRYPTION else room
 
 
 def _sealed(channel: SecureChannel, answer: Answer, *, most: int) -> Answer:
