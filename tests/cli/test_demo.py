@@ -84,7 +84,9 @@ def test_a_surprise_fails_and_names_its_step(cli: Cli, monkeypatch: pytest.Monke
     assert "9 Verify a copy with the amount changed" in error["message"]
 
 
-@pytest.mark.parametrize("step", ["make", "show", "read", "lists", "login", "sign", "verify", "revoke", "area", "gate", "lost"])
+@pytest.mark.parametrize(
+    "step", ["make", "show", "read", "lists", "login", "sign", "verify", "revoke", "area", "gate", "lost"]
+)
 def test_an_error_in_any_step_is_a_failure(cli: Cli, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     def broken(_: object) -> object:
         raise ValueError("1234")

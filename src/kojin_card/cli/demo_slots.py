@@ -27,6 +27,8 @@ _SEAL_BASIS, _CITY_BASIS, _TOWN_BASIS = "印鑑条例第9条", "図書館条例�
 _SEAL = {"registration_number": "0012345", "registered_on": "2026-11-02", "municipality_code": "13221"}
 _LIBRARY = {"user_number": "L00482913", "facility_group": "library", "category": "general", "valid_until": "2029-03-31"}
 _MOVED = {**_LIBRARY, "user_number": "T7731"}
+#: of scrypt, the least: the passphrase stands beside the file
+_COST = 14
 _OWNERS, _STATUS, _LEDGER = "owners.toml", "cards.toml", "hand-overs"
 _GATE, _KIOSK = ("gate", "library", "facility"), ("kiosk", "kiosk", "seal_registration")
 
@@ -97,7 +99,7 @@ def area(stage: Stage) -> Outcome:
 
     town = _town(stage)
     for name, keys in town.keys.items():
-        keys.save(stage.path(f"{name}.keys"), Secret(_PASSPHRASE))
+        keys.save(stage.path(f"{name}.keys"), Secret(_PASSPHRASE), cost=_COST)
         stage.files[f"{name}.keys"] = "owner_keys"
         given = f"owner-passphrase={_PASSPHRASE}\nslot-pin={_SLOT_PIN}\n"
         stage.leave(f"{name}.secrets", given.encode("ascii"), "owner_secrets", private=True)
@@ -250,6 +252,7 @@ def moved(stage: Stage) -> Outcome:
         stage.leave("move.handover", made[-1], "hand_over", private=True)
         issued = town.desk("town", card).take_over(made[-1], _MOVED, legal_basis=_TOWN_BASIS)
     stage.files[_LEDGER] = "ledger"
+    stage.path(f"{_LEDGER}.lock").unlink(missing_ok=True)
     expect(issued.former_owner == town.keys["city"].owner and issued.aid != town.slots["library"])
     town.slots["moved"] = issued.aid
     commands = [

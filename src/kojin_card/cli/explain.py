@@ -70,23 +70,33 @@ class Deed:
     tries: bool = False
 
 
+_CHANNEL = ("open a session with a security domain", "authenticate to a security domain")
+_STORED = (
+    "issue a slot",
+    "update a slot",
+    "suspend a slot",
+    "resume a slot",
+    "terminate a slot",
+    "hand a slot over",
+    "join a partner",
+)
 #: everything that commands do in the free area, by the ids of plans
 FREE_AREA: Mapping[str, Deed] = {
-    "walk": Deed(("walk the slots",)),
-    "owner_channel": Deed(("open a secure channel",), writes=True),
-    "issuer_channel": Deed(("open a secure channel",), writes=True),
-    "registry": Deed(("read the registry of the card",)),
-    "own_slot": Deed(("read a slot",)),
-    "slot": Deed(("read a slot",)),
-    "verify_slot_pin": Deed(("verify the slot PIN",), tries=True),
-    "terminal": Deed(("authenticate a terminal",), writes=True),
-    "old_slot": Deed(("select a slot",)),
-    "install": Deed(("install a slot",), writes=True),
-    "store": Deed(("store a record",), writes=True),
+    "walk": Deed(("list the slots", "describe a slot")),
+    "owner_channel": Deed((*_CHANNEL, "look at the own domain"), writes=True),
+    "issuer_channel": Deed(_CHANNEL, writes=True),
+    "registry": Deed(("read the registry of the card", "read the card's resources")),
+    "own_slot": Deed(("show a slot",)),
+    "slot": Deed(("show a slot", "read a slot")),
+    "verify_slot_pin": Deed(("show a slot", "read a slot"), tries=True),
+    "terminal": Deed(("find a slot", "read a slot"), writes=True),
+    "old_slot": Deed(("take a slot over",)),
+    "install": Deed(("make a slot",), writes=True),
+    "store": Deed(("store data", *_STORED), writes=True),
     "slot_pin": Deed(("unblock the slot PIN",), writes=True),
-    "delete": Deed(("delete a slot",), writes=True),
+    "delete": Deed(("delete from the card",), writes=True),
     "put_key": Deed(("put a key set",), writes=True),
-    "create_domain": Deed(("install a domain",), writes=True),
+    "create_domain": Deed(("make a security domain",), writes=True),
     "quota": Deed(("set a quota",), writes=True),
 }
 
@@ -239,6 +249,7 @@ def explain(session: Session, command: str, source: PlanSource, given: Mapping[s
     if isinstance(output, str) and output != "-":  # a folder's files are another matter
         session.check_output(output, force=bool(given.get("force")))
     shown = any(step.action in (Action.VERIFY, Action.CHANGE) for step in found.steps)
+    shown = shown or any(deed.tries for deed in _deeds(found))
     if shown and given.get("secrets") is None and session.settings.simulator is None:
         named = only("prompt", read("jpki/token_information", "common/card_information"))  # Session._card_name
         found = replace(found, steps=(*named, *found.steps))

@@ -83,7 +83,7 @@ def _walk(session: Session) -> None:
     text = session.console.text
     directory = SlotDirectory(session.card().channel)
     seen = [directory.describe(aid) for aid in directory.walk()]
-    rows = [(shown_aid(one.aid), text(f"slots.state.{'terminated' if one.terminated else 'unknown'}")) for one in seen]
+    rows = [(shown_aid(one.aid), text(f"slots.state.{'terminated' if one.terminated else 'untold'}")) for one in seen]
     blocks: list[Block] = [Heading(text("slots.list.title"))]
     if rows:
         header = [text("slots.list.aid"), text("slots.list.state")]

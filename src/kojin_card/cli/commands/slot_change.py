@@ -26,30 +26,36 @@ if TYPE_CHECKING:
     *desk_options(),
     plan=lambda given: of_desk(given, "update"),
 )
-def update(session: Session, field: tuple[str, ...], fields: str | None, service: str | None, **given: Any) -> None:
+def update(session: Session, field: tuple[str, ...], fields: str | None, **given: Any) -> None:
     """New values for the fields that are named; the others stay."""
     options = DeskOptions.taken_from(given)
     options.check(session, fields)
     if not field and fields is None:
         raise UsageError("name the new values: --field NAME=VALUE or --fields FILE", operation="slot update")
     desk = Desk(session, options)
-    service = options.service
-    if service is not None:
-        check_values(service_called(desk.services, service), given_values(desk.services[service], field, fields))
+    values: dict[str, str] | None = None
+    if options.service is not None:  # what is wrong with the values is told before the card is asked for anything
+        values = _checked(service_called(desk.services, options.service), field, fields)
     if options.dry_run:
-        _dry(desk, "update", [], {"service": service})
+        _dry(desk, "update", {})
         return
     aid = desk.own_slot()
     before = desk.issuer.show(aid)
-    known = _known(desk, before, service)
-    values = given_values(known, field, fields)
-    check_values(known, values)
+    known = _known(desk, before, options.service)
+    if values is None:
+        values = _checked(known, field, fields)
     if personal_on_the_line(known, field):
         session.say("slots.personal_on_line")
     text, lang = session.console.text, session.lang
     named = text("explain.comma").join(known.fields[name].label(lang) for name in values)
     desk.agree("update", desk.rows(*desk.slot_rows(before), (text("slots.what.fields"), named)))
     _answer(desk, "update", before, desk.issuer.update(aid, values), values)
+
+
+def _checked(service: Service, field: tuple[str, ...], fields: str | None) -> dict[str, str]:
+    values = given_values(service, field, fields)
+    check_values(service, values)
+    return values
 
 
 def _known(desk: Desk, reading: SlotReading, wanted: str | None) -> Service:
@@ -68,11 +74,10 @@ def _known(desk: Desk, reading: SlotReading, wanted: str | None) -> Service:
     return known
 
 
-def _dry(desk: Desk, done: str, more: list[tuple[str, str]], value: dict[str, Any]) -> None:
+def _dry(desk: Desk, done: str, value: dict[str, Any], *more: tuple[str, str]) -> None:
     """Say what would be done to the slot that is meant; no secure channel is opened for it."""
-    aid = desk.seen_slot()
-    row = (desk.session.console.text("slots.what.aid"), shown_aid(aid))
-    desk.planned(done, desk.rows(row, *more), {"aid": shown_aid(aid), **value})
+    rows, about = desk.seen_slot()
+    desk.planned(done, desk.rows(*rows, *more), {**about, **value})
 
 
 def _answer(desk: Desk, done: str, before: SlotReading, changed: Changed, values: dict[str, str] | None = None) -> None:
@@ -94,7 +99,7 @@ def _change(session: Session, done: str, act: Callable[[SlotIssuer, bytes], Chan
     options.check(session)
     desk = Desk(session, options)
     if options.dry_run:
-        _dry(desk, done, [], {})
+        _dry(desk, done, {})
         return
     aid = desk.own_slot()
     before = desk.issuer.show(aid)
@@ -121,7 +126,7 @@ def delete(session: Session, **given: Any) -> None:
     options.check(session)
     desk = Desk(session, options)
     if options.dry_run:
-        _dry(desk, "delete", [], {})
+        _dry(desk, "delete", {})
         return
     aid = desk.own_slot()
     state = next((one.state for one in desk.issuer.slots() if one.aid == aid), None)
@@ -147,7 +152,7 @@ def unblock(session: Session, **given: Any) -> None:
     options.check(session)
     desk = Desk(session, options)
     if options.dry_run:
-        _dry(desk, "unblock", [], {})
+        _dry(desk, "unblock", {})
         return
     aid = desk.own_slot()
     before = desk.issuer.show(aid)

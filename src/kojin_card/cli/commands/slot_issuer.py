@@ -348,9 +348,8 @@ def join(
     if group:
         told.append((text("slots.what.groups"), ", ".join(group)))
     if options.dry_run:
-        aid = desk.seen_slot()
-        rows = desk.rows((text("slots.what.aid"), shown_aid(aid)), *told)
-        desk.planned("join", rows, {"aid": shown_aid(aid), "partners": [str(one) for one in owners]})
+        rows, about = desk.seen_slot()
+        desk.planned("join", desk.rows(*rows, *told), {**about, "partners": [str(one) for one in owners]})
         return
     aid = desk.own_slot()
     before = desk.issuer.show(aid)

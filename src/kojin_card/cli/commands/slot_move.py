@@ -12,7 +12,7 @@ from kojin_card.cli.counter.desk import Desk, DeskOptions, desk_options
 from kojin_card.cli.counter.keys import FILE, service_called
 from kojin_card.cli.counter.pins import new_slot_pin
 from kojin_card.cli.counter.plans import of_move
-from kojin_card.cli.counter.view import owner_words, shown_aid
+from kojin_card.cli.counter.view import owner_words
 from kojin_card.cli.files import MAX_SMALL_BYTES, read_input, refuse_same
 from kojin_card.cli.framework import command, option
 from kojin_card.cli.wording import day
@@ -70,9 +70,8 @@ def _hand_over(session: Session, to: str, output: str, days: int, given: dict[st
     text, lang = session.console.text, session.lang
     target = (text("slots.what.to"), owner_words(new, desk.owners, lang))
     if options.dry_run:
-        aid = desk.seen_slot()
-        rows = desk.rows((text("slots.what.aid"), shown_aid(aid)), target)
-        desk.planned("move", rows, {"aid": shown_aid(aid), "to": str(new)})
+        rows, about = desk.seen_slot()
+        desk.planned("move", desk.rows(*rows, target), {**about, "to": str(new)})
         return
     aid = desk.own_slot()
     before = desk.issuer.show(aid)

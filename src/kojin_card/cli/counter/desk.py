@@ -15,6 +15,7 @@ from kojin_card.cli.counter.keys import (
     open_owner_keys,
     owner_key_option,
     owners_option,
+    service_called,
     services_option,
 )
 from kojin_card.cli.counter.receipt import Receipt, Written, check_form, masked, masked_card, receipt_bytes
@@ -170,13 +171,21 @@ class Desk:
             return only_one([aid for aid in living if self.issuer.show(aid).service == self.options.service])
         return only_one([one.aid for one in slots])
 
-    def seen_slot(self) -> bytes:
-        """The same for a dry run, which opens no secure channel: of all slots on the card."""
-        if self.options.aid is not None:
-            return self.options.aid
+    def seen_slot(self) -> tuple[list[tuple[str, str]], dict[str, Any]]:
+        """The same for a dry run, which opens no secure channel and so is told no service: what to say of the slot.
+
+        Raises:
+            NoSlot, AmbiguousSlot: none is named, no service either, and there is not exactly one on the card.
+        """
         from kojin_card.slots import SlotDirectory
 
-        return only_one(SlotDirectory(self.session.card().channel).walk())
+        text, service, aid = self.session.console.text, self.options.service, self.options.aid
+        if aid is None and service is None:
+            aid = only_one(SlotDirectory(self.session.card().channel).walk())
+        if aid is not None:
+            return [(text("slots.what.aid"), shown_aid(aid))], {"aid": shown_aid(aid)}
+        named = service_called(self.services, service or "")
+        return [(text("slots.what.service"), named.name(self.session.lang))], {"service": named.id}
 
     def service_of(self, reading: SlotReading) -> Service | None:
         """The service of a slot, where this program knows it."""
@@ -245,7 +254,11 @@ class Desk:
         for name, one in service.fields.items() if service is not None else ():
             if name in values:
                 hidden = one.privacy != "public" and not reveal
-                shown = masked(values[name]) if hidden else one.words(values[name], self.session.lang)
+                shown = (
+                    masked(values[name], whole=bool(one.values))
+                    if hidden
+                    else one.words(values[name], self.session.lang)
+                )
                 out.append(Written(name, one.label_ja, one.label_en, shown, hidden))
         return out
 

@@ -137,9 +137,9 @@ class Receipt:
         return [(one.label_ja if ja else one.label_en, one.text) for one in self.fields]
 
 
-def masked(text: str) -> str:
-    """A personal value so that its holder knows it again and nobody else learns it."""
-    shown = _SHOWN_AT_THE_END if text.isascii() and text.isalnum() and len(text) >= 6 else 0
+def masked(text: str, *, whole: bool = False) -> str:
+    """A personal value so that its holder knows it again and nobody else learns it (``whole``: nothing of it)."""
+    shown = _SHOWN_AT_THE_END if not whole and text.isascii() and text.isalnum() and len(text) >= 6 else 0
     return "*" * (len(text) - shown) + text[len(text) - shown :] if shown else "***"
 
 
