@@ -45,9 +45,9 @@ class Counter:
     """Where the files are.
 
     Attributes:
-        folder: ``city.keys``, ``town.keys``, ``owners.toml``, ``cards.toml``, ``gate.*``, ``kiosk.*``, ``library.toml``,
-            ``seal.toml``; cards ``bare.json`` (nothing in its free area), ``room.json`` (domains), ``card.json`` (the city
-            has issued a library card), ``both.json`` (and a seal registration).
+        folder: ``city.keys``, ``town.keys``, ``owners.toml``, ``cards.toml``, ``gate.*``, ``kiosk.*``,
+            ``library.toml``, ``seal.toml``; cards ``bare.json`` (nothing in its free area), ``room.json`` (domains),
+            ``card.json`` (the city has issued a library card), ``both.json`` (and a seal registration).
     """
 
     folder: Path

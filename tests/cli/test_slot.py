@@ -28,6 +28,7 @@ from cli.counter import (
     Counter,
     fields,
     make_counter,
+    toml,
 )
 from kojin_card import messages
 from kojin_card.card import Card
@@ -299,8 +300,9 @@ def test_a_dry_run_changes_nothing(desk: Callable[..., Run], counter: Counter, l
     ("change", "exit_code", "code"),
     [
         (("--fields", "none.toml"), 10, "bad_input"),
-        (("--field", "valid_until=2099-02-30"), 10, "field"),
-        (("--field", "user_number=見本"), 10, "field"),
+        (("--fields", "no-day.toml"), 10, "field"),
+        (("--fields", "no-number.toml"), 10, "field"),
+        (("--field", "user_number=L1"), 2, "usage"),
         (("--field", "phone=0"), 10, "bad_input"),
         (("--field", "user_number"), 2, "usage"),
         (("--legal-basis", " "), 2, "usage"),
@@ -308,7 +310,7 @@ def test_a_dry_run_changes_nothing(desk: Callable[..., Run], counter: Counter, l
         (("--keys", "issuer.keys"), 10, "key_file"),
         (("--keys", "owners.toml"), 10, "key_file"),
         (("--keys", "firm.keys"), 2, "usage"),
-        (("--services", "none"), 2, "usage"),
+        (("--services", "none"), 10, "bad_input"),
         (("--owners", "library.toml"), 10, "spec"),
         (("--receipt", "r.pdf"), 2, "usage"),
         (("--receipt", "no/r.html"), 10, "output_failed"),
@@ -319,6 +321,8 @@ def test_each_mistake_has_its_answer(
     desk: Callable[..., Run], counter: Counter, change: tuple[str, ...], exit_code: int, code: str
 ) -> None:
     path = counter.folder / "room.json"
+    for name, field, value in (("no-day", "valid_until", "2099-02-30"), ("no-number", "user_number", "見本")):
+        (counter.folder / f"{name}.toml").write_text(toml({**LIBRARY, field: value}), "utf-8")
     before = path.read_bytes()
     line = [*ISSUE, "--yes"]
     if change[0] in line:
@@ -330,8 +334,8 @@ def test_each_mistake_has_its_answer(
         assert (run.exit, run.error()["code"]) == (exit_code, code), run.all
         assert "見本" not in run.all
         assert "2099-02-30" not in run.all
-        words = run.error()["message"]
-        assert any("ぁ" <= char <= "ヶ" for char in words) == (lang == "ja"), words
+        detail = run.error()["message"].partition("(")[2]
+        assert not detail or any("ぁ" <= char <= "ヶ" for char in detail) == (lang == "ja"), detail
     assert path.read_bytes() == before
 
 
@@ -467,11 +471,11 @@ def test_update_suspend_resume_delete(desk: Callable[..., Run]) -> None:
     assert shown.json("slot")["values"] == {}
     assert desk("card", "slot", "resume", *own).exit == 0
     assert desk("card", "slot", "show", *GATE, secrets=None).exit == 0
+    for bad, code in ((("--field", "category=none"), 10), ((), 2), (("--service", "staff_id", "--field", "x=1"), 10)):
+        assert desk("card", "slot", "update", *own, *bad).exit == code
     gone = desk("card", "slot", "delete", *own, "--receipt", "gone.html")
     assert gone.json("slot-done")["receipt"]["state"] == "deleted"
     assert desk("card", "slot", "delete", *own).exit == 8
-    for bad, code in ((("--field", "category=none"), 10), ((), 2), (("--service", "staff_id", "--field", "x=1"), 10)):
-        assert desk("card", "slot", "update", *own, *bad).exit == code
 
 
 def test_somebody_elses_slot(desk: Callable[..., Run]) -> None:
@@ -501,7 +505,9 @@ def test_a_move(desk: Callable[..., Run], counter: Counter) -> None:
     taken = desk("card", *line)
     assert taken.exit == 0
     assert taken.json("slot-done")["receipt"]["notes"] == {"former_owner": CITY}
-    assert desk("card", *line).exit == 10  # a second time
+    again = desk("card", *line)
+    assert (again.exit, again.json("slot-done")["written"]) == (0, False)  # an answer that was lost
+    assert desk("card", *line, "--legal-basis", "x").exit == 10  # another slot from the same hand-over
 
 
 def test_a_move_that_is_refused(desk: Callable[..., Run], counter: Counter) -> None:
@@ -659,7 +665,7 @@ def test_which_issuer_must_be_said(desk: Callable[..., Run]) -> None:
     wrong = desk(
         "bare", *line, "--issuer-keys", "issuer.keys", "--json", secrets={**KEYS, "issuer-passphrase": PASSPHRASE}
     )
-    assert wrong.exit == 12
+    assert wrong.exit in (8, 12)
     assert desk("bare", *line, "--trial-keys", "--wait-for-card", "0").exit == 0
 
 
