@@ -243,6 +243,19 @@ def test_commands_and_answers_go_through(level: SecurityLevel, bits: int, s16: b
         assert not any(bytes(range(15)) in command for command in card.raw)
 
 
+@pytest.mark.parametrize(
+    "command", [CommandApdu(0x80, 0xCA, 0, 0, le=257), CommandApdu(0x84, 0xCA, 0, 0), CommandApdu(0x01, 0xA4, 4, 0)]
+)
+def test_what_cannot_be_protected_is_refused_and_the_session_goes_on(command: CommandApdu) -> None:
+    card = SecurityDomain(octets(128))
+    session = opened(card)
+    sent = len(card.raw)
+    with pytest.raises(UsageError):
+        session.send(command, operation="look")
+    assert len(card.raw) == sent
+    assert session.send(GET_STATUS, operation="look").ok
+
+
 def test_every_byte_of_one_session_at_the_highest_level() -> None:
     """S8, AES-128, level 33, typed out: what goes over and in which order."""
     card = SecurityDomain(octets(128), reply=lambda *_: (b"\xe3\x00", 0x9000))

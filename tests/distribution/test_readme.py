@@ -17,11 +17,16 @@ PAGES = (
     "docs/authentication.md",
     "docs/bank.md",
     "docs/card-in-an-hour.md",
+    "docs/free-area.md",
     "docs/testing.md",
     "docs/verifying.md",
 )
 STATED = re.compile(r"#\s*exit code (\d+)")
-PERSONA_SECRETS = {"docs/authentication.md": "auth-pin=1234\n", "docs/testing.md": "pin=5678\n"}
+PERSONA_SECRETS = {
+    "docs/authentication.md": "auth-pin=1234\n",
+    "docs/free-area.md": "owner-passphrase=an invented phrase\nslot-pin=2468\n",
+    "docs/testing.md": "pin=5678\n",
+}
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -41,6 +46,14 @@ def environment(tmp_path: Path) -> dict[str, str]:
     home = tmp_path / "home"
     home.mkdir()
     return {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "HOME": str(home), "LANG": "C.UTF-8"}
+
+
+def write_down(page: str, folder: Path) -> None:
+    """The service that a guide has its reader write, where the guide says."""
+    for number, text in enumerate(blocks(page, "toml")):
+        assert number == 0, "say in the test where the second file goes"
+        (folder / "services").mkdir()
+        (folder / "services" / "library_plus.toml").write_text(text, "utf-8")
 
 
 def type_in(line: str, folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -67,6 +80,8 @@ def test_every_command_works_as_written(page: str, tmp_path: Path, environment: 
     if not any("simulator new" in line for line, _ in steps):
         type_in("kojin-card simulator new hanako.json --persona adult", tmp_path, environment)
     (tmp_path / "secrets.txt").write_text(PERSONA_SECRETS.get(page, ""))
+    if page == "docs/free-area.md":
+        write_down(page, tmp_path)
     for line, code in steps:
         done = type_in(line, tmp_path, environment)
         assert done.returncode == code, f"{line}\n{done.stdout[-1500:]}\n{done.stderr[-1500:]}"

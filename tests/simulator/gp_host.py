@@ -74,10 +74,10 @@ class Host:
         self.begun = b""
 
     def select(self, aid: bytes) -> bytes:
-        return self.card.transmit(bytes.fromhex("00A40400") + lv(aid) + b"\x00")
+        return bytes(self.card.transmit(bytes.fromhex("00A40400") + lv(aid) + b"\x00"))
 
     def initialize(self, version: int = 0) -> bytes:
-        answer = self.card.transmit(bytes([0x80, 0x50, version, 0, self.size]) + self.challenge + b"\x00")
+        answer = bytes(self.card.transmit(bytes([0x80, 0x50, version, 0, self.size]) + self.challenge + b"\x00"))
         if sw(answer) == "9000":
             self.begun = answer[:-2]
             at, n = 13, self.size

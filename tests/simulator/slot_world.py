@@ -21,7 +21,7 @@ from kojin_card.simulator.chip import Chip
 from kojin_card.simulator.content import ContentState, DomainState, KeySet, SlotState
 from kojin_card.simulator.memory import VolatileMemory
 from kojin_card.spec.load import load_card_spec
-from simulator.scp03_host import Host
+from simulator.gp_host import Host, Keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -266,6 +266,11 @@ class World:
         self.chip = Chip(load_card_spec(), self.memory, secrets.token_bytes)
         self.select()
 
+    def reset(self) -> None:
+        """Lose what a reset loses."""
+        self._session = None
+        self.chip.reset()
+
     def select(self) -> int:
         return self.say(SELECT_SLOT)[1]
 
@@ -277,24 +282,32 @@ class World:
         assert found is not None
         return found
 
+    def transmit(self, command: bytes) -> bytes:
+        """Bytes in, bytes out."""
+        return self.chip.process(command)
+
     def say(self, command: str | bytes) -> tuple[bytes, int]:
         """One command in clear."""
         raw = bytes.fromhex(command) if isinstance(command, str) else command
         if raw[1] == _SELECT:
             self.close()
-        answer = self.chip.process(raw)
+        answer = self.transmit(raw)
         return answer[:-2], int.from_bytes(answer[-2:], "big")
 
     def open(self, level: int = 0x33) -> None:
         """A session of the owner, unless there is one of that level. Opening one is a few writes."""
         if self._session is None or self._level != level:
-            self._session, self._level = Host(self.chip.process, KEYS, level), level
+            self._session, self._level = Host(self, Keys(*KEYS)).open(level=level), level
 
     def owner(self, command: str | bytes, level: int = 0x33) -> tuple[bytes, int]:
         """One command in a session of the owner."""
         self.open(level)
-        assert self._session is not None
-        return self._session.send(bytes.fromhex(command) if isinstance(command, str) else command)
+        session = self._session
+        assert session is not None
+        raw = bytes.fromhex(command) if isinstance(command, str) else command
+        end = 4 if len(raw) <= 5 else 5 + raw[4]
+        octets, word = session.unwrapped(self.transmit(session.wrapped(raw[:end], le=False) + raw[end:]))
+        return octets, int(word, 16)
 
     def close(self) -> None:
         """The owner forgets the session; the next command opens another."""

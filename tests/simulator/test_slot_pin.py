@@ -25,23 +25,6 @@ if TYPE_CHECKING:
     from kojin_card.simulator import CardState
 
 
-class Talking:
-    """A world as :func:`support.talk` wants it."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def transmit(self, command: bytes) -> bytes:
-        octets, word = self._world.say(command)
-        return octets + word.to_bytes(2, "big")
-
-    def reset(self) -> None:
-        self._world.chip.reset()
-
-    def power_off(self) -> None:
-        self._world.power_off()
-
-
 @pytest.fixture
 def world(card_state: Callable[[str], CardState]) -> World:
     made = World(issued_state(card_state))
@@ -51,7 +34,7 @@ def world(card_state: Callable[[str], CardState]) -> World:
 
 def test_tries_are_counted_down_and_restored(world: World) -> None:
     talk(
-        Talking(world),
+        world,
         "00200081 -> 63C3",
         "0020008104 30303030 -> 63C2",
         "00200081 -> 63C2",
@@ -67,12 +50,12 @@ def test_tries_are_counted_down_and_restored(world: World) -> None:
         "00200081 -> 63C0",
     )
     assert world.owner("002C028104 39393939") == (b"", 0x9000)
-    talk(Talking(world), "00200081 -> 63C3", "0020008104 31333537 -> 63C2", "0020008104 39393939 -> 9000")
+    talk(world, "00200081 -> 63C3", "0020008104 31333537 -> 63C2", "0020008104 39393939 -> 9000")
 
 
 def test_what_costs_no_try(world: World) -> None:
     talk(
-        Talking(world),
+        world,
         "0020008103 313335 -> 6700",
         "0020008105 3133353730 -> 6700",
         "0020008100 -> 6700",
@@ -88,7 +71,7 @@ def test_what_costs_no_try(world: World) -> None:
 
 
 def test_bytes_that_are_no_digits_are_a_wrong_value(world: World) -> None:
-    talk(Talking(world), "0020008104 00000000 -> 63C2", "0020008104 31333537 -> 9000")
+    talk(world, "0020008104 00000000 -> 63C2", "0020008104 31333537 -> 9000")
 
 
 def test_a_wrong_value_ends_what_an_earlier_right_one_opened(world: World) -> None:

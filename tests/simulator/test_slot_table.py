@@ -246,7 +246,7 @@ def test_the_field_for_the_owner_alone_is_closed_to_a_terminal_with_pin(card_sta
 def test_roles_end_with_select_and_with_the_power(card_state: Callable[[str], CardState], state: int) -> None:
     world = World(issued_state(card_state))
     world.bring_to(state)
-    for end in (world.select, world.power_off, world.chip.reset):
+    for end in (world.select, world.power_off, world.reset):
         assert (world.terminal(), world.holder(), world.read(29)[1]) == (0x9000, 0x9000, 0x9000)
         end()
         world.select()

@@ -79,7 +79,7 @@ def test_a_second_challenge_replaces_the_first(world: World) -> None:
 
 
 def test_a_challenge_dies_with_select_and_power(world: World) -> None:
-    for end in (world.select, world.power_off, world.chip.reset):
+    for end in (world.select, world.power_off, world.reset):
         good = world.authenticate(certificate(), world.challenge())
         end()
         world.select()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -347,3 +348,24 @@ def test_every_table_says_how_well_it_is_known() -> None:
         for table in (spec["service"], *spec["field"]):
             assert table["evidence"] in ("standard", "public", "card", "assumption")
             assert table["source"]
+
+
+# --- the guide --------------------------------------------------------------------------------------------------------
+
+
+def test_the_example_of_the_guide_is_a_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``docs/free-area.md``: its TOML is loaded as it stands there, and its program prints what its comments say."""
+    guide = (ROOT / "docs" / "free-area.md").read_text("utf-8")
+    toml, program = (re.findall(rf"```{lang}\n(.*?)```", guide, re.DOTALL) for lang in ("toml", "python"))
+    assert (len(toml), len(program)) == (1, 1)
+    (tmp_path / "services").mkdir()
+    (tmp_path / "services" / "library_plus.toml").write_text(toml[0], "utf-8")
+    service = load_services(tmp_path / "services")["library_plus"]
+    assert service.encode({one.id: one.example for one in service.fields.values()})
+    monkeypatch.chdir(tmp_path)
+    exec(compile(program[0], "free-area.md", "exec"), {})  # noqa: S102  # the guide's own program
+    printed = re.findall(r"print\(.*\)  # (.*)$", program[0], re.MULTILINE)
+    assert capsys.readouterr().out.splitlines() == printed
+    assert len(printed) == 2

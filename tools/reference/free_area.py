@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 INTROS = {
     "slot_applet": (
-        "The applet whose instances are the slots of the free area (空き領域). No applet of the free area is public, so\n"
-        "this one is defined here. Whoever implements it reads [The slot applet for a vendor](../free-area-applet.md),\n"
-        "which has the encodings; whoever designs a service reads [A service of your own](../free-area.md). The services\n"
-        "that come with the package stand in [Services](services.md), what manages slots in\n"
-        "[Content management](globalplatform.md).\n\n"
+        "The applet whose instances are the slots of the free area (空き領域). No applet of the free area is public,\n"
+        "so this one is defined here. Whoever implements it reads\n"
+        "[The slot applet for a vendor](../free-area-applet.md), which has the encodings; whoever designs a service\n"
+        "reads [A service of your own](../free-area.md). The services that come with the package stand in\n"
+        "[Services](services.md), what manages slots in [Content management](globalplatform.md).\n\n"
     ),
     "globalplatform": (
         "How owners' domains and slots get onto the card: the content management of GlobalPlatform, as far as this\n"

@@ -86,6 +86,9 @@ class ContentManager:
     def status(self, aid: bytes = b"") -> Registry:
         """Everything on the card that this session may see (GET STATUS).
 
+        What is told is the card's own word. That nothing is there is not: a refusal carries no MAC, so who sits in
+        between can make a card look empty (never fuller). Nothing may be destroyed because of an empty answer.
+
         Args:
             aid: of what to ask for, or its beginning; empty: everything, with load files and the issuer's domain.
 

@@ -240,7 +240,7 @@ class Scp03Session:
         """Protect one command, send it once and never again, and open its answer.
 
         Args:
-            command: of class 00 or 80, at most :attr:`room` bytes of data.
+            command: of class 00 or 80, at most :attr:`room` bytes of data and a Le of at most 256.
             private, private_data: as :meth:`Link.send` has them, so that either can be given where commands go.
                 Observers see the header of what goes through a session, whatever is said here.
 
@@ -253,8 +253,9 @@ class Scp03Session:
             UsageError: no command that can be protected; nothing was sent and the session goes on.
         """
         del private, private_data
-        if command.cla not in (0x00, _PROPRIETARY) or len(command.data) > self.room:
-            raise UsageError(f"a command of class 00 or 80 with at most {self.room} bytes", operation=operation)
+        short = len(command.data) <= self.room and (command.le or 0) <= SHORT_LE_MAX
+        if command.cla not in (0x00, _PROPRIETARY) or not short:
+            raise UsageError(f"a short command of class 00 or 80, at most {self.room} bytes", operation=operation)
         if self.is_over:
             raise SecureChannelError(self._over, operation=operation)
         understood = False

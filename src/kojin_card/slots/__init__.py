@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from kojin_card.slots.card_issuer import Area, CardIssuer, DomainView, SlotView
     from kojin_card.slots.directory import SlotDirectory, SlotSeen
     from kojin_card.slots.hand_over import FileLedger, HandOver, HandOverLedger
-    from kojin_card.slots.issuer import OwnDomain, OwnSlot, SlotIssuer
+    from kojin_card.slots.issuer import SlotIssuer
     from kojin_card.slots.keyfile import DomainKeys, IssuerKeys, OwnerKeys
+    from kojin_card.slots.own_domain import OwnDomain, OwnSlot
     from kojin_card.slots.owners import OwnerEntry, OwnerKeyPeriod, OwnerStore
     from kojin_card.slots.reading import SlotReading
     from kojin_card.slots.receipts import Changed, Issued
@@ -30,8 +31,9 @@ _HOMES = {
     "card_issuer": ("Area", "CardIssuer", "DomainView", "SlotView"),
     "directory": ("SlotDirectory", "SlotSeen"),
     "hand_over": ("FileLedger", "HandOver", "HandOverLedger"),
-    "issuer": ("OwnDomain", "OwnSlot", "SlotIssuer"),
+    "issuer": ("SlotIssuer",),
     "keyfile": ("DomainKeys", "IssuerKeys", "OwnerKeys"),
+    "own_domain": ("OwnDomain", "OwnSlot"),
     "owners": ("OwnerEntry", "OwnerKeyPeriod", "OwnerStore"),
     "reading": ("SlotReading",),
     "receipts": ("Changed", "Issued"),
@@ -39,8 +41,6 @@ _HOMES = {
     "terminal": ("SlotTerminal",),
     "terminals": ("JoinedAuthority", "TerminalKey", "certify_terminal", "terminal_key_pair"),
 }
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
-
 __all__ = [
     "Area",
     "CardIssuer",
@@ -75,16 +75,15 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    """Load a name's home when it is first used."""
-    from importlib import import_module
+if not TYPE_CHECKING:  # a type checker must see the names above and nothing else
 
-    if name not in _HOME:
+    def __getattr__(name: str) -> object:
+        from importlib import import_module
+
+        for home, names in _HOMES.items():
+            if name in names:
+                return getattr(import_module(f"{__name__}.{home}"), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
 
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -6,6 +6,7 @@ Nothing that this owner did not sign is ever signed again: what a slot holds is 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import TYPE_CHECKING
 
 from kojin_card.channel.secrets import checked_copy
@@ -16,17 +17,19 @@ from kojin_card.slots.applet import SlotApplet, slot_pin_spec
 from kojin_card.slots.days import day_of
 from kojin_card.slots.ec import verifies
 from kojin_card.slots.own_domain import Opener
+from kojin_card.slots.receipts import Changed, Issued
 from kojin_card.slots.record import Content, Settings
 from kojin_card.spec import descriptor as descriptors
 from kojin_card.spec.descriptor import Descriptor
 from kojin_card.spec.free_area import slot_applet_spec
 from kojin_card.spec.manifest import SALT_BYTES, Manifest, descriptor_digest, field_digest, message
+from kojin_card.spec.model import Privacy
 from kojin_card.spec.service import FieldError
 from kojin_card.spec.terminal_certificate import is_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import date, datetime
+    from datetime import datetime
 
     from kojin_card.channel import CardChannel
     from kojin_card.globalplatform import ContentManager
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from kojin_card.slots.keyfile import OwnerKeys
     from kojin_card.slots.terminals import JoinedAuthority
     from kojin_card.spec.manifest import SignedManifest
+    from kojin_card.spec.owner import Owner
     from kojin_card.spec.service import Service
 
 INSTALLED, PERSONALIZED, ACTIVE, SUSPENDED, TERMINATED = (
@@ -258,3 +262,35 @@ def rule(service: Service, sfi: int) -> bytes:
     """The read rule of a field; the owner alone for one that the service does not define (any more)."""
     found = service.by_sfi(sfi)
     return b"" if found is None else found.rule_octets
+
+
+def changed(manifest: Manifest, *, written: bool) -> Changed:
+    """What a change left on the card."""
+    return Changed(manifest.aid, record.state_name(manifest.state), manifest.counter, manifest.day, written)
+
+
+def issued_receipt(
+    service: Service, held: Held, manifest: Manifest, *, pin: bool, former: Owner | None, written: bool
+) -> Issued:
+    """An issuance, as a receipt tells it."""
+    values = held.values(service)
+    expires = service.expires
+    last = values.get(expires.id) if expires is not None else None
+    return Issued(
+        aid=manifest.aid,
+        service=service.id,
+        service_version=service.version,
+        service_name_ja=service.name_ja,
+        service_name_en=service.name_en,
+        owner=held.descriptor.owner,
+        legal_basis=held.descriptor.legal_basis,
+        name=held.descriptor.name,
+        date=manifest.day,
+        counter=manifest.counter,
+        fields=tuple(values),
+        values={name: text for name, text in values.items() if service.fields[name].privacy is Privacy.PUBLIC},
+        last_day=None if last is None else date.fromisoformat(last),
+        former_owner=former,
+        pin=pin,
+        written=written,
+    )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from secrets import token_bytes
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from kojin_card.errors import (
     UnexpectedAnswer,
     UsageError,
 )
-from kojin_card.globalplatform import ContentManager, diversify
+from kojin_card.globalplatform import ContentManager, check_gate, diversify
 from kojin_card.iso7816.status import SW
 from kojin_card.slots import record
 from kojin_card.slots.applet import SlotApplet, select, slot_pin_spec
@@ -29,12 +29,15 @@ from kojin_card.slots.desk import (
     TERMINATED,
     Desk,
     Held,
+    changed,
     conflict,
+    issued_receipt,
     rule,
 )
 from kojin_card.slots.ec import verifies
 from kojin_card.slots.hand_over import HandOver, hand_over_id, refused, require_good
 from kojin_card.slots.judge import SlotJudge
+from kojin_card.slots.own_domain import OwnDomain, OwnSlot
 from kojin_card.slots.owners import OwnerStore
 from kojin_card.slots.reading import gather
 from kojin_card.slots.receipts import Changed, Issued
@@ -42,8 +45,7 @@ from kojin_card.slots.record import Content, Settings
 from kojin_card.spec import descriptor as descriptors
 from kojin_card.spec.descriptor import Descriptor
 from kojin_card.spec.free_area import globalplatform_spec, slot_applet_spec
-from kojin_card.spec.manifest import SALT_BYTES, Manifest, message, slot_aid_bytes
-from kojin_card.spec.model import Privacy
+from kojin_card.spec.manifest import SALT_BYTES, message, slot_aid_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -59,31 +61,6 @@ if TYPE_CHECKING:
 
 HAND_OVER_DAYS = 14
 _FORMER_OWNER, _FORMER_DATE = "former_owner", "former_owner_date"
-
-
-@dataclass(frozen=True, slots=True)
-class OwnSlot:
-    """A slot of this owner, as the registry lists it: ``state`` by id, ``locked`` by GlobalPlatform."""
-
-    aid: bytes
-    state: str
-    locked: bool
-
-
-@dataclass(frozen=True, slots=True)
-class OwnDomain:
-    """This owner's security domain: ``key_version`` of the set that opened it; ``quota`` and ``used`` in bytes."""
-
-    aid: bytes
-    key_version: int
-    quota: int
-    used: int
-    slots: tuple[OwnSlot, ...]
-
-    @property
-    def free(self) -> int:
-        """Bytes left of the quota."""
-        return max(0, self.quota - self.used)
 
 
 class SlotIssuer(Desk):
@@ -225,7 +202,7 @@ class SlotIssuer(Desk):
         self._encoded(found, whole)
         self._checked_pin(found, pin, operation)
         with self._channel.transaction():
-            self._opener.found(operation)
+            check_gate(self._channel, operation)
             self._require_old_slot(given, operation)
             aid = self._instance_of(given, instance, operation)
             if self._ledger is not None:
@@ -255,7 +232,7 @@ class SlotIssuer(Desk):
             plain = {sfi: content[SALT_BYTES:] for sfi, content in held.octets.items()}
             present = verifies(self._keys.record.compressed, message(held.signed.octets), held.signed.signature)
             if plain == wanted and descriptor == held.descriptor and present:
-                return _changed(held.manifest, written=False)
+                return changed(held.manifest, written=False)
             content = held.content if descriptor == held.descriptor else self._hidden(descriptor)
             contents = {
                 sfi: Content(
@@ -267,7 +244,7 @@ class SlotIssuer(Desk):
             base = replace(held.manifest, counter=held.manifest.counter + 1, day=self._today(operation))
             manifest = record.make_manifest(base, content, contents)
             manager.store_data(record.series(manifest, self._keys.record, descriptor=content, contents=contents))
-            return _changed(manifest, written=True)
+            return changed(manifest, written=True)
 
     def suspend(self, aid: bytes) -> Changed:
         """Lost card, unpaid fees. Raises: NoSlot, SlotConflict (no such transition), UnprovenRefused."""
@@ -345,7 +322,7 @@ class SlotIssuer(Desk):
         return newest.version
 
     def hand_over(
-        self, aid: bytes, to: Owner, keep: Callable[[bytes], None], *, days: int = HAND_OVER_DAYS
+        self, aid: bytes, to: Owner, keep: Callable[[bytes], object], *, days: int = HAND_OVER_DAYS
     ) -> HandOver:
         """引越継続, the old owner's part: make the hand-over file, let ``keep`` store it, then terminate the slot.
 
@@ -427,7 +404,7 @@ class SlotIssuer(Desk):
         finally:
             if copy is not None:
                 copy.wipe()
-        return _issued(service, held, manifest, pin=pin is not None, former=former, written=written)
+        return issued_receipt(service, held, manifest, pin=pin is not None, former=former, written=written)
 
     def _require_same(
         self,
@@ -487,8 +464,8 @@ class SlotIssuer(Desk):
         with self._channel.transaction(), self._opener.slot(aid, operation) as manager:
             held = self._held(manager, aid, operation, fields=False)
             if record.state_name(held.manifest.state) == wanted:
-                return _changed(held.manifest, written=False)
-            return _changed(self._to_state(manager, held.manifest, wanted, operation), written=True)
+                return changed(held.manifest, written=False)
+            return changed(self._to_state(manager, held.manifest, wanted, operation), written=True)
 
     def _domain(self, manager: ContentManager, operation: str) -> OwnDomain:
         found = self._opener.found(operation)
@@ -508,33 +485,3 @@ def _hand_over_in(content: bytes) -> bytes | None:
         return descriptors.decode(content).hand_over
     except DecodeError:
         return None
-
-
-def _changed(manifest: Manifest, *, written: bool) -> Changed:
-    return Changed(manifest.aid, record.state_name(manifest.state), manifest.counter, manifest.day, written)
-
-
-def _issued(
-    service: Service, held: Held, manifest: Manifest, *, pin: bool, former: Owner | None, written: bool
-) -> Issued:
-    values = held.values(service)
-    expires = service.expires
-    last = values.get(expires.id) if expires is not None else None
-    return Issued(
-        aid=manifest.aid,
-        service=service.id,
-        service_version=service.version,
-        service_name_ja=service.name_ja,
-        service_name_en=service.name_en,
-        owner=held.descriptor.owner,
-        legal_basis=held.descriptor.legal_basis,
-        name=held.descriptor.name,
-        date=manifest.day,
-        counter=manifest.counter,
-        fields=tuple(values),
-        values={name: text for name, text in values.items() if service.fields[name].privacy is Privacy.PUBLIC},
-        last_day=None if last is None else date.fromisoformat(last),
-        former_owner=former,
-        pin=pin,
-        written=written,
-    )

@@ -27,6 +27,31 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnSlot:
+    """A slot of this owner, as the registry lists it: ``state`` by id, ``locked`` by GlobalPlatform."""
+
+    aid: bytes
+    state: str
+    locked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OwnDomain:
+    """This owner's security domain: ``key_version`` of the set that opened it; ``quota`` and ``used`` in bytes."""
+
+    aid: bytes
+    key_version: int
+    quota: int
+    used: int
+    slots: tuple[OwnSlot, ...]
+
+    @property
+    def free(self) -> int:
+        """Bytes left of the quota."""
+        return max(0, self.quota - self.used)
+
+
+@dataclass(frozen=True, slots=True)
 class _Found:
     """The domain, and which of the masters opens it."""
 

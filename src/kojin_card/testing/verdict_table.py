@@ -159,7 +159,7 @@ WITHOUT: Mapping[str, str] = {
         if reason.split(".")[0] in CARD_CHECKS
     },
     **{
-        reason: "is found in a slot of the free area; tests/client/test_slots_verdicts.py has one for each"
+        reason: "is found in a slot of the free area; tests/attacks/test_slots.py has one for each"
         for reason in REASONS
         if reason.split(".")[0] in SLOT_CHECKS
     },

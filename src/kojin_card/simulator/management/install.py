@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
-
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from kojin_card.errors import DecodeError
 from kojin_card.iso7816 import tlv
@@ -15,16 +12,13 @@ from kojin_card.simulator.content import DomainState, SlotState
 from kojin_card.simulator.context import Answer, Context, Received
 from kojin_card.simulator.management import registry, room
 from kojin_card.simulator.security import Refused
+from kojin_card.simulator.slot.card_key import new_card_key
 from kojin_card.simulator.slot.visit import Visit
 from kojin_card.spec.free_area import globalplatform_spec
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 CONFIRMED = b"\x00"  # no receipt follows
 _SPECIFIC, _SYSTEM, _QUOTA = b"\xc9", b"\xef", b"\xc8"
 _QUOTA_SIZE = 4
-_SCALAR = 32
 #: by kind of owner: the form of its code (municipality, prefecture, national agency, private: 法人番号)
 _CODES = {1: re.compile(rb"[0-9]{5}"), 2: re.compile(rb"[0-9]{2}"), 3: re.compile(rb"[0-9A-Z]{1,16}")}
 _CODES[4] = re.compile(rb"[0-9]{13}")
@@ -83,7 +77,13 @@ def _install_domain(card: Context, request: _Request) -> None:
     _require(all((one.owner_kind, one.owner_code) != (kind, code) for one in content.domains))
     _check_quota(quota)
     domain = DomainState(
-        request.instance, registry.SELECTABLE, registry.OWNERS_PRIVILEGES, owner_kind=kind, owner_code=code, quota=quota
+        request.instance,
+        registry.SELECTABLE,
+        registry.OWNERS_PRIVILEGES,
+        owner_kind=kind,
+        owner_code=code,
+        quota=quota,
+        sequence=content.issuer.sequence,  # no challenge of an earlier domain of that AID comes again (see DELETE)
     )
     content = replace(content, domains=(*content.domains, domain))
     room.require_room(content, domain.aid)
@@ -97,7 +97,7 @@ def _install_slot(card: Context, request: _Request) -> None:
     _check_aid(request.instance, "slot_prefix")
     _require(bool(domain.keys))
     _require(content.slot(request.instance) is None)
-    key = _card_key(card.random)
+    key = new_card_key(card.random)
     slot = SlotState(aid=request.instance, domain=domain.aid, life_cycle=registry.SELECTABLE, card_key=key)
     content = replace(content, slots=(*content.slots, slot))
     room.require_room(content, domain.aid)
@@ -132,17 +132,6 @@ def _owner(specific: bytes) -> tuple[int, str]:
     if form is None or not form.fullmatch(code):
         raise Refused(SW.WRONG_DATA)
     return kind, code.decode("ascii")
-
-
-def _card_key(random: Callable[[int], bytes]) -> int:
-    """The private scalar of a new pair on P-256: drawn again in the rare case that it is none."""
-    while True:
-        scalar = int.from_bytes(random(_SCALAR), "big")
-        try:
-            ec.derive_private_key(scalar, ec.SECP256R1())
-        except ValueError:
-            continue
-        return scalar
 
 
 # --- for personalization, registry update -----------------------------------------------------------------------------
@@ -215,7 +204,9 @@ def _request(command: Received) -> _Request:
 
 
 def _parameters(octets: bytes) -> tuple[bytes, int | None]:
-    """Application-specific parameters (C9) and the quota (EF { C8 }), each at most once, in this order.
+    """Application-specific parameters (C9) and the quota (EF { C8 }), each at most once.
+
+    System parameters with nothing in them are as good as none: Py-GP always writes ``EF00``.
 
     Raises:
         Refused: 6A80.
@@ -224,10 +215,10 @@ def _parameters(octets: bytes) -> tuple[bytes, int | None]:
         objects = {one.tag: one.value for one in tlv.read_all(octets)}
         if b"".join(tlv.encode(tag, value) for tag, value in objects.items()) != octets:
             raise Refused(SW.WRONG_DATA)
-        specific, system = objects.pop(_SPECIFIC, b""), objects.pop(_SYSTEM, None)
+        specific, system = objects.pop(_SPECIFIC, b""), objects.pop(_SYSTEM, b"")
         if objects:
             raise Refused(SW.WRONG_DATA)
-        if system is None:
+        if not system:
             return specific, None
         (one,) = tlv.read_all(system)
     except (DecodeError, ValueError):

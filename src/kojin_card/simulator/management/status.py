@@ -153,7 +153,7 @@ def _visible(card: Context, kind: int) -> list[Entry]:
     content, aid = card.content_state, card.domain.aid
     everything = aid == content.issuer.aid
     if kind == _APPLICATIONS:
-        domains = [_domain(content, one) for one in content.domains if everything or one.aid == aid]
+        domains = [_domain(content, one, told=everything) for one in content.domains if everything or one.aid == aid]
         return domains + [_slot(one) for one in content.slots if everything or one.domain == aid]
     if not everything:
         return []
@@ -169,7 +169,8 @@ def _visible(card: Context, kind: int) -> list[Entry]:
     ]
 
 
-def _domain(content: ContentState, domain: DomainState) -> Entry:
+def _domain(content: ContentState, domain: DomainState, *, told: bool) -> Entry:
+    """The entry of an owner's domain; whose it is, is ``told`` to the issuer alone."""
     spec = globalplatform_spec()
     taken = room.used(content, domain.aid)
     owner = bytes((domain.owner_kind,)) + domain.owner_code.encode("ascii")
@@ -179,7 +180,7 @@ def _domain(content: ContentState, domain: DomainState) -> Entry:
         domain.privileges,
         more=((_LOAD_FILE, spec.aid("ssd_package")), (_DOMAIN, content.issuer.aid)),
         asked=(
-            (spec.tag("owner"), owner),
+            *(((spec.tag("owner"), owner),) if told else ()),
             (spec.tag("room"), domain.quota.to_bytes(4, "big") + taken.to_bytes(4, "big")),
         ),
     )
