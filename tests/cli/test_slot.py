@@ -27,7 +27,6 @@ from cli.counter import (
     WITH_PIN,
     Counter,
     fields,
-    make_counter,
     toml,
 )
 from kojin_card import messages
@@ -37,16 +36,6 @@ from kojin_card.simulator import SoftCard
 ISSUE = ("slot", "issue", "facility", "--keys", "city.keys", "--legal-basis", BASIS, "--fields", "library.toml")
 SEAL = ("slot", "issue", "seal_registration", "--keys", "city.keys", "--legal-basis", BASIS, "--fields", "seal.toml")
 GATE = ("--terminal", "gate.cert", "--terminal-key", "gate.pem", "--owners", "owners.toml", "--status", "cards.toml")
-
-
-@pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Counter:
-    return make_counter(tmp_path_factory.mktemp("counter"))
-
-
-@pytest.fixture
-def counter(made: Counter, tmp_path: Path) -> Counter:
-    return made.copy(tmp_path)
 
 
 @pytest.fixture
