@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kojin_card import connect
+from kojin_card.cli.wording import JST
 from kojin_card.secret import Secret
 from kojin_card.simulator import SoftCard, make_card
 from kojin_card.slots import (
@@ -47,7 +48,9 @@ class Counter:
     Attributes:
         folder: ``city.keys``, ``town.keys``, ``owners.toml``, ``cards.toml``, ``gate.*``, ``kiosk.*``,
             ``library.toml``, ``seal.toml``; cards ``bare.json`` (nothing in its free area), ``room.json`` (domains),
-            ``card.json`` (the city has issued a library card), ``both.json`` (and a seal registration).
+            ``card.json`` (the city has issued a library card), ``both.json`` (and a seal registration), ``seal.json``
+            (that alone), ``stopped.json`` (the library card is suspended), ``moved.json`` (handed over by the file
+            ``moved``); ``next.keys``: the city's next keys; ``part.toml``: what the card does not know itself.
     """
 
     folder: Path
@@ -68,12 +71,14 @@ def make_counter(folder: Path) -> Counter:
     """Make all of it, once."""
     now = datetime.now(UTC)
     yesterday = now - timedelta(days=1)
-    today = now.astimezone().date()
+    today = now.astimezone(JST).date()
     owners, keys = OwnerStore(), {}
     for name, owner in (("city", CITY), ("town", TOWN), ("firm", FIRM)):
         made = OwnerKeys.create(Owner.parse(owner), begin=today - timedelta(days=30), bits=128)
         made.save(folder / f"{name}.keys", Secret(PASSPHRASE), cost=COST)
         keys[name] = made
+        if name == "city":
+            made.rotated(today).save(folder / "next.keys", Secret(PASSPHRASE), cost=COST)
         if name != "firm":
             owners = owners.with_entry(made.public({"city": "架空市", "town": "見本区"}[name], name.title()))
     (folder / "owners.toml").write_text(owners.toml(), "utf-8")
@@ -83,6 +88,8 @@ def make_counter(folder: Path) -> Counter:
     (folder / "cards.toml").write_text(f'schema = 1\n{times}\nothers = "in_force"\n', "utf-8")
     (folder / "library.toml").write_text(toml(LIBRARY), "utf-8")
     (folder / "seal.toml").write_text(toml(SEAL), "utf-8")
+    part = {name: value for name, value in SEAL.items() if name != "municipality_code"}
+    (folder / "part.toml").write_text(toml(part), "utf-8")
     services = load_services()
     for name, group, service in (("gate", "library", "facility"), ("kiosk", "kiosk", "seal_registration")):
         private, public = terminal_key_pair(None)
@@ -112,12 +119,22 @@ def _cards(folder: Path, keys: Mapping[str, OwnerKeys], at: datetime, owners: Ow
     steps: tuple[tuple[str, str, str, dict[str, str], Secret | None], ...] = (
         ("room.json", "card.json", "facility", LIBRARY, None),
         ("card.json", "both.json", "seal_registration", SEAL, Secret(SLOT_PIN)),
+        ("room.json", "seal.json", "seal_registration", SEAL, Secret(SLOT_PIN)),
     )
     for source, target, service, values, pin in steps:
         shutil.copy(folder / source, folder / target)
         with connect(simulator=folder / target) as card:
             desk = SlotIssuer(card.channel, keys["city"], load_services(), owners=owners, clock=lambda: at)
             desk.issue(service, values, legal_basis=BASIS, pin=pin)
+    for target in ("stopped.json", "moved.json"):
+        shutil.copy(folder / "card.json", folder / target)
+        with connect(simulator=folder / target) as card:
+            desk = SlotIssuer(card.channel, keys["city"], load_services(), owners=owners, clock=lambda: at)
+            (slot,) = desk.slots()
+            if target == "stopped.json":
+                desk.suspend(slot.aid)
+            else:
+                desk.hand_over(slot.aid, Owner.parse(TOWN), (folder / "moved").write_bytes)
 
 
 def fields(*values: str) -> list[Any]:

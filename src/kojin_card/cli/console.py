@@ -31,6 +31,7 @@ _VERSIONS = {
     "authenticity": "1.1",
     "card-file": "2.0",
     "card-file-made": "1.1",
+    "explained": "1.1",
     "face": "1.1",
     "info": "1.1",
     "licence": "1.2",

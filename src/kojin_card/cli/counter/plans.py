@@ -44,7 +44,7 @@ def of_show(given: Mapping[str, Any]) -> Plan:
         steps = plan(in_free_area("walk"), in_free_area("verify_slot_pin"), in_free_area("slot"), _NUMBER)
     else:
         by_pin = only("slot_pin_given", in_free_area("verify_slot_pin"))
-        steps = plan(in_free_area("walk", "terminal"), by_pin, in_free_area("slot"), _NUMBER)
+        steps = plan(in_free_area("terminal"), by_pin, in_free_area("slot"), _NUMBER)
     return steps.reading(given["terminal"], given["terminal_key"], given["owners"])
 
 
@@ -77,14 +77,13 @@ def of_issuer(given: Mapping[str, Any], done: str) -> Plan:
     if given.get("dry_run"):
         return plan(_NUMBER)
     writes = tuple(step for name in _ISSUER[done] for step in in_free_area(name))
-    number = _NUMBER if done != "list" else ()
-    return plan(number, in_free_area("issuer_channel", "registry"), writes).reading(
+    return plan(_NUMBER, in_free_area("issuer_channel", "registry"), writes).reading(
         given["issuer_keys"], given.get("keys")
     )
 
 
 def _opened() -> tuple[Step, ...]:
-    return (*_NUMBER, *in_free_area("walk", "owner_channel"))
+    return (*_NUMBER, *in_free_area("owner_channel"))
 
 
 def _of_holder(given: Mapping[str, Any]) -> tuple[Step, ...]:
