@@ -284,8 +284,10 @@ def test_pages(soft_card: MakeCard, level: int, s16: bool) -> None:
     # the short form: 17 bytes each, 14 to a page
     data, word = host.send("80F24000024F00")
     assert (len(data), word) == (13 * 17, "9000")
-    # exactly 239 bytes would still fit: with a list of C5 alone, 34 entries of 7
-    assert host.send("80F24002054F005C01C5")[1] == "9000"
+    # 23 bytes each: ten are 230, and eleven would fit without padding and MAC only
+    data, word = host.send("80F24002064F005C024FC5")
+    assert (len(data), word) == (230, "6310")
+    assert host.send("80F24003064F005C024FC5")[1] == "9000"
 
 
 def test_a_next_page_needs_the_same_search_and_an_unchanged_registry(soft_card: MakeCard) -> None:

@@ -7,6 +7,7 @@ with it, not with the card.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -146,6 +147,18 @@ def test_iso_commands_of_the_card_manager_work_in_a_session_too(soft_card: MakeC
     assert len(answer[0]) == 563
     assert host.send("00CA00F8") == (b"", "6700")
     assert host.send("00EE0000") == (b"", "6D00")
+
+
+@pytest.mark.parametrize("size", [239, 240, 250])
+def test_an_answer_that_does_not_fit_with_padding_and_mac(soft_card: MakeCard, size: int) -> None:
+    """With Le as much as fits, as this card's GET DATA gives the start for a short Le; without one 6700."""
+    card = soft_card("adult", scp03_s16=True)
+    manager = card.state.applications["card_manager"]
+    longer = replace(manager, objects={**manager.objects, "card_identification": bytes(size)})
+    card.alter(lambda state: replace(state, applications={**state.applications, "card_manager": longer}))
+    host = Host(card, size=16).open(ISD, 0x33)
+    assert host.send("00CA0045") == (bytes(239), "9000")
+    assert host.send("00CA0045", le=False) == ((bytes(239), "9000") if size == 239 else (b"", "6700"))
 
 
 def test_padding_and_nothing_else_is_taken_for_no_data(soft_card: MakeCard) -> None:

@@ -11,7 +11,17 @@ import pytest
 from kojin_card import messages
 from kojin_card.errors import DecodeError, InputError, SpecError
 from kojin_card.spec.access import Access
-from kojin_card.spec.service import FieldError, Service, load_service, load_services, rule_octets
+from kojin_card.spec.service import (
+    FROM_CARD,
+    MOVED,
+    FieldError,
+    Service,
+    ServiceFieldType,
+    load_service,
+    load_services,
+    rule_octets,
+)
+from kojin_card.spec.service_field import CHARSETS
 from support import ROOT
 
 SLOTS = ROOT / "applets_spec" / "slots"
@@ -369,3 +379,11 @@ def test_the_example_of_the_guide_is_a_service(
     printed = re.findall(r"print\(.*\)  # (.*)$", program[0], re.MULTILINE)
     assert capsys.readouterr().out.splitlines() == printed
     assert len(printed) == 2
+
+
+def test_the_language_says_every_type_character_set_and_source() -> None:
+    section = (ROOT / "applets_spec" / "README.md").read_text("utf-8").split("### `slots/*.toml`: services")[1]
+    for kind in ServiceFieldType:
+        assert f"| `{kind}` |" in section
+    for word in (*FROM_CARD, *MOVED, *(name for sets in CHARSETS.values() for name in sets)):
+        assert f"`{word}`" in section

@@ -55,14 +55,14 @@ def _application(card: Context, command: Received) -> Answer:
     Applications stand in the ``order`` of their specs: which one a prefix finds first on a chip is not known. Domains
     and then slots follow them, each in order of installation. The card manager, current after reset, is nothing to
     count from. On a card that speaks GlobalPlatform no name at all is the issuer's domain (GP 2.3.1 §11.9; Py-GP begins
-    with it).
+    with it), where an answer is asked for.
     A SELECT that finds nothing leaves everything as it was.
     """
     apdu = command.apdu
     if apdu.p2 & ~(_NO_DATA | _NEXT) or apdu.p2 & _NO_DATA not in (0, _NO_DATA):
         raise Refused(SW.INCORRECT_P1P2)
     name = apdu.data
-    if not name and card.memory.state.content is not None and not apdu.p2 & _NEXT:
+    if not name and card.memory.state.content is not None and not apdu.p2:
         name = globalplatform_spec().aid("isd")
     if not 1 <= len(name) <= _NAME_MAX:
         raise Refused(SW.WRONG_LENGTH)
