@@ -47,6 +47,7 @@ bench: .venv/.dev ## ratios against a reference of the same run; what each job a
 	@$(PY) tests/bench/run.py
 	@$(PY) tests/bench/jobs.py
 	@$(PY) tests/bench/revocation.py
+	@$(PY) tests/bench/slots.py
 
 fuzz: .venv/.dev ## fuzz every target for SECONDS (600) in all, with atheris where it is (pip install -e '.[fuzz]'); TARGET=cms
 	@nice -n 10 $(PY) -m tests.fuzz $(or $(TARGET),all) --seconds $(or $(SECONDS),600)
