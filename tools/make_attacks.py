@@ -37,6 +37,9 @@ PLACES = (
     "tests/cli/test_render.py",
     "tests/client/test_globalplatform_session.py",
     "tests/client/test_globalplatform_content.py",
+    "tests/simulator/test_scp03.py",
+    "tests/simulator/test_globalplatform.py",
+    "tests/simulator/test_globalplatform_faults.py",
 )
 
 #: the entries of the catalogue of attacks (jpki.md §6, in its order; A-28 is the issue's), then what goes beyond it
@@ -80,6 +83,7 @@ ENTRIES: Mapping[str, str] = {
     "licence": "Driving licences that are not genuine",
     "slots": "Slots of the free area that are not what they seem, and terminals that may not read them",
     "channel": "Sessions with a security domain (SCP03): cards that lie, and who changes what passes",
+    "management": "The card against who has no session, another owner's, or the power switch",
     "PIN-less": "A confirmation without a PIN (38-4) that lacks what it takes",
     "reuse": "A signature made for one thing, shown as one for another",
 }

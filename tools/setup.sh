@@ -120,9 +120,42 @@ bindings() {
     printf '%s\n' "NOT RUN: the tests that need the Python packages pyscard and PyKCS11 (they are built with gcc, swig and libpcsclite-dev)." >&2
 }
 
+# Clients of GlobalPlatform that nobody here wrote. Each has a virtual environment of its own, for what they need (an old
+# cryptography) is not what we need; tools/foreign/NAME.txt says every name and version. Made once, and anew when that changes.
+clients() {
+    [ -x $VENV/bin/python ] || return 0
+    lacking=
+    for list in tools/foreign/*.txt; do
+        [ -f "$list" ] || continue
+        name=${list##*/}
+        name=${name%.txt}
+        own=$VENV/foreign/$name
+        if [ -x "$own/bin/python" ] && cmp -s "$list" "$own/installed.txt"; then continue; fi
+        if ! { is_there /usr/include/PCSC/winscard.h && is_there swig && is_there cc; }; then
+            lacking="$lacking $name"
+            continue
+        fi
+        printf '%s' "Setting up $own ... "
+        if $VENV/bin/python -m venv --clear "$own" && PIP_CONSTRAINT= PIP_BUILD_CONSTRAINT=constraints.txt \
+            "$own/bin/python" -m pip install --quiet --no-input --disable-pip-version-check --no-deps --requirement "$list" &&
+            cp "$list" "$own/installed.txt"; then
+            rm -f "$own.failed"
+            printf 'done.\n'
+        else
+            rm -rf "$own"
+            mkdir -p $VENV/foreign && : >"$own.failed" # the tests skip then, and fail where nobody has tried
+            lacking="$lacking $name"
+            printf 'failed.\n' >&2
+        fi
+    done >$VENV/clients.log 2>&1
+    grep -h '^Setting up' $VENV/clients.log || true
+    [ -n "$lacking" ] || return 0
+    printf '%s\n' "NOT RUN: the tests with these clients of GlobalPlatform:$lacking (they want gcc, swig, libpcsclite-dev and the package index; $VENV/clients.log has pip's words)." >&2
+}
+
 case ${1:-} in
     runtime) make_venv && install . "what it runs on" && touch $VENV/.runtime ;;
     dev) make_venv && install '.[dev]' "with the developers' tools" && touch $VENV/.runtime $VENV/.dev ;;
-    foreign) foreign && bindings ;;
+    foreign) foreign && bindings && clients ;;
     *) stop "say what to set up: sh tools/setup.sh runtime|dev|foreign." ;;
 esac

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -86,6 +87,72 @@ def test_foreign_programs_that_cannot_be_installed_are_named_loudly_and_do_not_s
     assert done.stderr.startswith("NOT RUN: ")
     assert "openssl poppler-utils" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def checkout_with_clients(bare: Path) -> list[str]:
+    """A set-up checkout that wants two clients, and whose pip installs nothing. The names of the clients."""
+    for name in ("cmp", "cp", "rm", "grep", "mkdir", "ls"):
+        origin = shutil.which(name)
+        assert origin is not None
+        (bare / "bin" / name).symlink_to(origin)
+    shutil.copytree(ROOT / "tools" / "foreign", bare / "tools" / "foreign")
+    (bare / ".venv" / "bin").mkdir(parents=True)
+    python = bare / ".venv" / "bin" / "python"
+    # as a command: -c (are the bindings there?), -m venv --clear FOLDER, -m pip install
+    python.write_text(
+        '#!/bin/sh\ncase "$*" in\n'
+        '*"-m venv"*) for last; do :; done; mkdir -p "$last/bin"; cp "$0" "$last/bin/python" ;;\n'
+        '*"-m pip"*) echo "$*" >>pip.log; [ ! -e no-index ] ;;\nesac\n'
+    )
+    python.chmod(0o755)
+    return sorted(path.stem for path in (bare / "tools" / "foreign").glob("*.txt"))
+
+
+def clients(bare: Path, *, builds: bool = True) -> subprocess.CompletedProcess[str]:
+    """``clients`` of setup.sh alone, on a machine that can build the binding to PC/SC, or cannot."""
+    text = (bare / "tools" / "setup.sh").read_text("utf-8").partition("case ${1:-} in\n    runtime)")[0]
+    (bare / "tools" / "clients.sh").write_text(f"{text}\nis_there() {{ {'true' if builds else 'false'}; }}\nclients\n")
+    command = [str(bare / "bin" / "sh"), "tools/clients.sh"]
+    environment = {"PATH": str(bare / "bin")}
+    return subprocess.run(command, cwd=bare, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_each_foreign_client_gets_an_environment_of_its_own_once(bare: Path) -> None:
+    names = checkout_with_clients(bare)
+    assert names == ["pygp", "ykman"]
+    done = clients(bare)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sentences(done) == [f"Setting up .venv/foreign/{name} ... done." for name in names]
+    asked = (bare / "pip.log").read_text("utf-8").splitlines()
+    assert [line.split()[-3:] for line in asked] == [
+        ["--no-deps", "--requirement", f"tools/foreign/{name}.txt"] for name in names
+    ]
+    assert sentences(clients(bare)) == [], "nothing is done twice"
+    with (bare / "tools" / "foreign" / "ykman.txt").open("a") as file:
+        file.write("other==1.0\n")
+    assert sentences(clients(bare)) == ["Setting up .venv/foreign/ykman ... done."]
+
+
+@pytest.mark.parametrize("builds", [True, False])
+def test_a_client_that_cannot_be_installed_is_named_loudly(bare: Path, *, builds: bool) -> None:
+    names = checkout_with_clients(bare)
+    (bare / "no-index").touch()
+    done = clients(bare, builds=builds)
+    assert done.returncode == 0
+    assert done.stderr.startswith(f"NOT RUN: the tests with these clients of GlobalPlatform: {' '.join(names)} (")
+    assert len(done.stderr.splitlines()) == 1
+    assert not any((bare / ".venv" / "foreign" / name).exists() for name in names)
+    # what tells a test that it was tried (tests/interop/clients.py)
+    assert all((bare / ".venv" / "foreign" / f"{name}.failed").exists() is builds for name in names)
+    (bare / "no-index").unlink()
+    assert clients(bare).stderr == ""
+    assert not list((bare / ".venv" / "foreign").glob("*.failed"))
+
+
+def test_the_lists_of_the_clients_are_names_and_exact_versions_only() -> None:
+    for path in (ROOT / "tools" / "foreign").glob("*.txt"):
+        for line in path.read_text("utf-8").splitlines():
+            assert line.startswith("# ") or re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*==[0-9][0-9.]*", line), line
 
 
 def test_help_is_what_make_says_first_and_it_lists_every_target(bare: Path) -> None:

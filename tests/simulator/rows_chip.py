@@ -310,6 +310,16 @@ MANAGER_ROWS = (
     ),
     Row("select the card manager at power-on", "card.md §1 [R]: 9000", (MANAGER, ISSUER_ID)),
     Row(
+        "select the issuer's domain by no name at all",
+        "GP 2.3.1 §11.9 (Py-GP begins with it: pcsc.md §8)",
+        (JPKI, "00A4040000 -> 6F09 8407 A0000001510000 9000", ISSUER_ID),
+    ),
+    Row(
+        "no name has no next occurrence, nor is it without an answer",
+        "silent: nothing to go on from; what it is for is who answers",
+        ("00A4040200 -> 6700", "00A4040C00 -> 6700"),
+    ),
+    Row(
         "the card manager's SELECT clears the security status",
         "card.md §4.10: SELECT of an application",
         (JPKI, AUTH_OK, MANAGER, JPKI, "802A009701 AA 00 -> 6982"),

@@ -42,6 +42,11 @@ JPKI = bytes.fromhex("00A4040C0AD392F000260100000001")
 QUOTA = bytes.fromhex("EF06C804")
 
 
+def shown(value: object) -> str | None:
+    """The name of a row: its command in hex."""
+    return value.hex().upper() if isinstance(value, bytes) else None
+
+
 def issuer(card: Any) -> Host:
     return Host(card).open(ISD)
 
@@ -173,7 +178,7 @@ def test_what_every_domain_tells(soft_card: MakeCard) -> None:
 def test_a_domain_without_keys_has_none_to_tell(soft_card: MakeCard) -> None:
     card = soft_card("adult")
     issuer(card).ok(install_domain())
-    talk(card, f"00A4040C0E {SSD_1.hex()} -> 9000", "80CA00E000 -> 6A88", "80CA00C100 -> C103 000000 9000")
+    talk(card, f"00A4040C0E {SSD_1.hex()} -> 9000", "80CA00E000 -> 6A88", "80CA00C100 -> C103 000001 9000")
 
 
 # --- GET STATUS -------------------------------------------------------------------------------------------------------
@@ -279,8 +284,10 @@ def test_pages(soft_card: MakeCard, level: int, s16: bool) -> None:
     # the short form: 17 bytes each, 14 to a page
     data, word = host.send("80F24000024F00")
     assert (len(data), word) == (13 * 17, "9000")
-    # exactly 239 bytes would still fit: with a list of C5 alone, 34 entries of 7
-    assert host.send("80F24002054F005C01C5")[1] == "9000"
+    # 23 bytes each: ten are 230, and eleven would fit without padding and MAC only
+    data, word = host.send("80F24002064F005C024FC5")
+    assert (len(data), word) == (230, "6310")
+    assert host.send("80F24003064F005C024FC5")[1] == "9000"
 
 
 def test_a_next_page_needs_the_same_search_and_an_unchanged_registry(soft_card: MakeCard) -> None:
@@ -352,7 +359,6 @@ def test_owners_of_a_domain(soft_card: MakeCard, kind: int, code: str, good: boo
         (install_domain(privileges="80400000"), "6A80"),
         (install_domain(parameters=b""), "6A80"),
         (install_domain(parameters=b"\xc9\x00"), "6A80"),
-        (install_domain(parameters=owner() + b"\xef\x00"), "6A80"),
         (install_domain(parameters=owner() + bytes.fromhex("EF05C803002000")), "6A80"),
         (install_domain(parameters=owner() + bytes.fromhex("EF06C70400002000")), "6A80"),
         (install_domain(parameters=owner() + owner()), "6A80"),
@@ -374,6 +380,7 @@ def test_owners_of_a_domain(soft_card: MakeCard, kind: int, code: str, good: boo
         (install_slot(), "6985"),  # slots are their owner's to make
         (command("80E88000", b"\xc4\x00"), "6985"),  # LOAD
     ],
+    ids=shown,
 )
 def test_what_install_refuses_the_issuer(soft_card: MakeCard, apdu: bytes, word: str) -> None:
     card = soft_card("adult")
@@ -381,6 +388,13 @@ def test_what_install_refuses_the_issuer(soft_card: MakeCard, apdu: bytes, word:
     before = card.state.content
     assert host.send(apdu) == (b"", word)
     assert card.state.content == before
+
+
+def test_system_parameters_with_nothing_in_them_are_none(soft_card: MakeCard) -> None:
+    # Py-GP always writes EF00
+    card = soft_card("adult")
+    issuer(card).ok(install_domain(parameters=owner() + b"\xef\x00"))
+    assert card.state.content.domains[0].quota == 8192
 
 
 def test_an_aid_and_an_owner_are_there_once(soft_card: MakeCard) -> None:
@@ -424,8 +438,9 @@ def test_an_owner_makes_slots_only_with_keys_of_its_own(soft_card: MakeCard) -> 
         (command("80E40000", b"\x4f" + lv(ISD)), "6A88"),
         (command("80E40000", b"\x4f" + lv(bytes.fromhex("F04B4F4A4C4601"))), "6A88"),
     ],
+    ids=shown,
 )
-@pytest.mark.attack("free_area", "an owner reaches beyond its own domain", "6982, 6985, 6A88; nothing changes")
+@pytest.mark.attack("management", "an owner reaches beyond its own domain", "6982, 6985, 6A88; nothing changes")
 def test_what_an_owner_cannot_do(soft_card: MakeCard, apdu: bytes, word: str) -> None:
     card = soft_card("adult")
     keys = made_domain(card)
@@ -436,7 +451,7 @@ def test_what_an_owner_cannot_do(soft_card: MakeCard, apdu: bytes, word: str) ->
     assert card.state.content == before
 
 
-@pytest.mark.attack("free_area", "another owner's slot touched", "6A88; nothing changes")
+@pytest.mark.attack("management", "another owner's slot touched", "6A88; nothing changes")
 def test_another_owners_slot_cannot_be_touched(soft_card: MakeCard) -> None:
     card = soft_card("adult")
     first, _ = two_owners(card)
@@ -515,6 +530,7 @@ GOOD = put_key(own_keys(), TRIAL)
         (put_key(Keys(bytes(16), bytes(32), bytes(32)), TRIAL), "6A80"),
         (put_key(own_keys(), bytes(16)), "9485"),  # under another key than the session's
     ],
+    ids=shown,
 )
 def test_what_put_key_refuses(soft_card: MakeCard, apdu: bytes, word: str) -> None:
     card = soft_card("adult")
@@ -597,6 +613,7 @@ def test_locking_and_unlocking(soft_card: MakeCard) -> None:
         (command("80E64000", b"\x00\x00" + lv(SSD_2) + b"\x00" + lv(QUOTA + b"\x00\x00\x10\x00") + b"\x00"), "6A88"),
         (command("80E64000", b"\x00\x00" + lv(SLOT_1) + b"\x00" + lv(QUOTA + b"\x00\x00\x10\x00") + b"\x00"), "6A88"),
     ],
+    ids=shown,
 )
 def test_what_else_the_issuer_is_refused(soft_card: MakeCard, apdu: bytes, word: str) -> None:
     card = soft_card("adult")

@@ -87,7 +87,7 @@ WRITES: dict[str, tuple[bytes, Callable[[Keys], bytes]]] = {
 }
 
 
-@pytest.mark.attack("free_area", "power lost inside content management: {}", "the old state or the new one")
+@pytest.mark.attack("management", "power lost inside content management: {}", "the old state or the new one")
 @pytest.mark.parametrize("what", WRITES)
 def test_the_power_goes_at_a_write(soft_card: MakeCard, what: str) -> None:
     state, keys = prepared(soft_card)
@@ -106,7 +106,7 @@ def test_the_power_goes_at_a_write(soft_card: MakeCard, what: str) -> None:
     assert memory.state != before
 
 
-@pytest.mark.attack("free_area", "power lost inside the handshake of SCP03", "no try is won")
+@pytest.mark.attack("management", "power lost inside the handshake of SCP03", "no try is won")
 @pytest.mark.parametrize("cut", [0, 1, 2])
 @pytest.mark.parametrize("right", [True, False])
 def test_the_power_goes_inside_the_handshake(soft_card: MakeCard, cut: int, right: bool) -> None:
@@ -133,7 +133,7 @@ def test_the_power_goes_inside_the_handshake(soft_card: MakeCard, cut: int, righ
     assert memory.state.content.issuer.failures == 0  # type: ignore[union-attr]
 
 
-@pytest.mark.attack("free_area", "power cut at each refusal of a waiting domain", "it waits as long")
+@pytest.mark.attack("management", "power cut at each refusal of a waiting domain", "it waits as long")
 def test_a_refusal_that_cannot_be_counted_is_no_refusal_less(soft_card: MakeCard) -> None:
     state = soft_card("adult").state
     waiting = replace(state.content.issuer, failures=4, waiting=2)
@@ -169,6 +169,8 @@ def stored(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bytes, bytes, bool, in
         seen.append((card.slot.aid, received.apdu.data, card.security.owner_here, card.security.level))
         if received.apdu.data == b"\xff":
             raise Refused(0x6A80)
+        if received.apdu.data == b"\xfe":
+            raise Refused(0x63C2)
         return Answer(0x9000)
 
     monkeypatch.setattr(applet, "commands", lambda: {(0x80, 0xE2): store})
@@ -189,9 +191,10 @@ def test_store_data_goes_to_the_slot_that_is_named(soft_card: MakeCard, stored: 
     assert host.send(command("80E21000", b"\xff")) == (b"", "6A80")
     assert card.transmit(command("80E29001", b"\x04")).hex() == "6982"  # in clear it is nobody's
     assert stored[-1][1] == b"\xff"
+    assert host.send(command("80E21002", b"\xfe")) == (b"", "63C2")  # a warning: its MAC was looked at
     card.reset()
     Host(card, keys).open(SSD_1)
-    assert len(stored) == 3
+    assert len(stored) == 4
 
 
 # --- room with banks --------------------------------------------------------------------------------------------------

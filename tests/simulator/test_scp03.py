@@ -7,6 +7,7 @@ with it, not with the card.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -23,8 +24,11 @@ from simulator.gp_host import (
     Keys,
     cbc,
     cmac,
+    command,
+    install_domain,
     install_slot,
     kdf,
+    lv,
     made_domain,
     own_keys,
     pad,
@@ -145,6 +149,18 @@ def test_iso_commands_of_the_card_manager_work_in_a_session_too(soft_card: MakeC
     assert host.send("00EE0000") == (b"", "6D00")
 
 
+@pytest.mark.parametrize("size", [239, 240, 250])
+def test_an_answer_that_does_not_fit_with_padding_and_mac(soft_card: MakeCard, size: int) -> None:
+    """With Le as much as fits, as this card's GET DATA gives the start for a short Le; without one 6700."""
+    card = soft_card("adult", scp03_s16=True)
+    manager = card.state.applications["card_manager"]
+    longer = replace(manager, objects={**manager.objects, "card_identification": bytes(size)})
+    card.alter(lambda state: replace(state, applications={**state.applications, "card_manager": longer}))
+    host = Host(card, size=16).open(ISD, 0x33)
+    assert host.send("00CA0045") == (bytes(239), "9000")
+    assert host.send("00CA0045", le=False) == ((bytes(239), "9000") if size == 239 else (b"", "6700"))
+
+
 def test_padding_and_nothing_else_is_taken_for_no_data(soft_card: MakeCard) -> None:
     # yubikey-manager enciphers an empty data field
     host = Host(soft_card("adult")).open(ISD)
@@ -172,8 +188,8 @@ def test_a_domain_counts_for_itself_and_its_slots(soft_card: MakeCard) -> None:
     keys = made_domain(card)  # one session: to put the keys
     Host(card, keys).open(SSD_1).ok(install_slot())
     host = Host(card, keys).open(SLOT_1)
-    assert host.counter_told == b"\x00\x00\x03"
-    assert host.card_challenge == kdf(keys.enc, 2, b"\x00\x00\x03" + SSD_1, 64)
+    assert host.counter_told == b"\x00\x00\x04"  # the issuer's had come to 1 when the domain was made
+    assert host.card_challenge == kdf(keys.enc, 2, b"\x00\x00\x04" + SSD_1, 64)
 
 
 def test_the_random_challenge_is_random_and_nothing_is_counted(soft_card: MakeCard) -> None:
@@ -212,7 +228,7 @@ def test_what_the_handshake_refuses(soft_card: MakeCard) -> None:
     assert card.state.content.issuer.failures == 0
 
 
-@pytest.mark.attack("free_area", "an SCP03 session goes on after SELECT or reset", "6982")
+@pytest.mark.attack("management", "an SCP03 session goes on after SELECT or reset", "6982")
 @pytest.mark.parametrize("ending", ["select", "reset", "power_off", "initialize", "elsewhere"])
 def test_a_session_ends(soft_card: MakeCard, ending: str) -> None:
     card = soft_card("adult")
@@ -242,7 +258,7 @@ def test_a_command_in_clear_has_no_role_in_a_session_and_does_not_end_it(soft_ca
     assert host.ok("80F28002024F00") == ISD_STATUS
 
 
-@pytest.mark.attack("free_area", "a command of an SCP03 session again", "6982, and the session is over")
+@pytest.mark.attack("management", "a command of an SCP03 session again", "6982, and the session is over")
 def test_a_replayed_command_ends_the_session(soft_card: MakeCard) -> None:
     card = soft_card("adult")
     host = Host(card).open(ISD)
@@ -252,7 +268,7 @@ def test_a_replayed_command_ends_the_session(soft_card: MakeCard) -> None:
     assert host.send("80F28002024F00") == (b"", "6982")
 
 
-@pytest.mark.attack("free_area", "commands of an SCP03 session in another order", "6982, and the session is over")
+@pytest.mark.attack("management", "commands of an SCP03 session in another order", "6982, and the session is over")
 def test_commands_in_another_order_end_the_session(soft_card: MakeCard) -> None:
     card = soft_card("adult")
     host = Host(card).open(ISD)
@@ -261,7 +277,7 @@ def test_commands_in_another_order_end_the_session(soft_card: MakeCard) -> None:
     assert card.transmit(first).hex() == "6982"
 
 
-@pytest.mark.attack("free_area", "one bit of a protected command is another", "6982, and the session is over")
+@pytest.mark.attack("management", "one bit of a protected command is another", "6982, and the session is over")
 def test_every_bit_of_a_protected_command_is_under_the_mac(soft_card: MakeCard) -> None:
     card = soft_card("adult")
     length = len(Host(card).open(ISD, 0x33).wrapped("80F28002024F00", le=False))
@@ -279,7 +295,7 @@ def test_every_bit_of_a_protected_command_is_under_the_mac(soft_card: MakeCard) 
         assert card.transmit(bytes(forged)).hex() == "6982"
 
 
-@pytest.mark.attack("free_area", "garbage in an SCP03 session", "6982, and the session is over")
+@pytest.mark.attack("management", "garbage in an SCP03 session", "6982, and the session is over")
 @pytest.mark.parametrize(
     "garbage", ["84F28002", "84F2800207 00000000000000", "84F2800208 0000000000000000", "8450000000"]
 )
@@ -290,7 +306,7 @@ def test_garbage_ends_the_session(soft_card: MakeCard, garbage: str) -> None:
     assert host.send("80F28002024F00") == (b"", "6982")
 
 
-@pytest.mark.attack("free_area", "wrong padding under a right MAC", "6982, and the session is over")
+@pytest.mark.attack("management", "wrong padding under a right MAC", "6982, and the session is over")
 @pytest.mark.parametrize("clear", [bytes(16), b"\x4f" * 16, b"\x80" + bytes(31), bytes(15)])
 def test_wrong_padding_ends_the_session(soft_card: MakeCard, clear: bytes) -> None:
     host = Host(soft_card("adult")).open(ISD, 0x03)
@@ -308,7 +324,7 @@ def test_a_handshake_inside_a_session_is_refused_and_the_session_stays(soft_card
     assert host.ok("80F28002024F00") == ISD_STATUS
 
 
-@pytest.mark.attack("free_area", "a recorded EXTERNAL AUTHENTICATE", "6300")
+@pytest.mark.attack("management", "a recorded EXTERNAL AUTHENTICATE", "6300")
 def test_a_recorded_authentication_does_not_open_another_session(soft_card: MakeCard) -> None:
     card = soft_card("adult")
     host = Host(card)
@@ -320,7 +336,27 @@ def test_a_recorded_authentication_does_not_open_another_session(soft_card: Make
     assert card.transmit(recorded).hex() == "6300"
 
 
-@pytest.mark.attack("free_area", "the level of a session lowered on the way", "6982")
+@pytest.mark.attack("management", "a recorded session, when the domain was deleted and made anew", "6300")
+def test_a_domain_that_is_made_anew_counts_on(soft_card: MakeCard) -> None:
+    card = soft_card("adult")
+    Host(card).open(ISD).ok(install_domain())
+    host = Host(card)
+    for _ in range(5):
+        host.select(SSD_1)
+        host.initialize()
+    recorded, challenge = host.authentication(0x33), host.card_challenge
+    assert card.transmit(recorded).hex() == "9000"
+    Host(card).open(ISD).ok(command("80E40000", b"\x4f" + lv(SSD_1)))
+    Host(card).open(ISD).ok(install_domain())
+    for _ in range(8):
+        again = Host(card)
+        again.select(SSD_1)
+        again.initialize()
+        assert again.card_challenge != challenge
+    assert card.transmit(recorded).hex() == "6300"
+
+
+@pytest.mark.attack("management", "the level of a session lowered on the way", "6982")
 def test_the_level_is_under_the_mac(soft_card: MakeCard) -> None:
     card = soft_card("adult")
     host = Host(card)
@@ -332,7 +368,7 @@ def test_the_level_is_under_the_mac(soft_card: MakeCard) -> None:
     assert card.state.content.issuer.failures == 0  # the cryptogram was right
 
 
-@pytest.mark.attack("free_area", "the keys of another owner's domain", "another card cryptogram; 6300")
+@pytest.mark.attack("management", "the keys of another owner's domain", "another card cryptogram; 6300")
 def test_the_keys_of_another_domain_do_not_open_it(soft_card: MakeCard) -> None:
     card = soft_card("adult")
     first = made_domain(card, SSD_1, "13101", own_keys(seed=0x01))
@@ -358,7 +394,7 @@ def wrong(card: Any, aid: bytes = ISD) -> None:
     assert card.transmit(host.authentication(0x33)).hex() == "6300"
 
 
-@pytest.mark.attack("free_area", "guessing host cryptograms", "6985, for longer each time, also after power loss")
+@pytest.mark.attack("management", "guessing host cryptograms", "6985, for longer each time, also after power loss")
 def test_wrong_cryptograms_make_the_domain_wait(soft_card: MakeCard) -> None:
     card = soft_card("adult")
     for number, waits in enumerate((0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 256), 1):

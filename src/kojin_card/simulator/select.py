@@ -54,18 +54,22 @@ def _application(card: Context, command: Received) -> Answer:
 
     Applications stand in the ``order`` of their specs: which one a prefix finds first on a chip is not known. Domains
     and then slots follow them, each in order of installation. The card manager, current after reset, is nothing to
-    count from.
+    count from. On a card that speaks GlobalPlatform no name at all is the issuer's domain (GP 2.3.1 §11.9; Py-GP begins
+    with it), where an answer is asked for.
     A SELECT that finds nothing leaves everything as it was.
     """
     apdu = command.apdu
     if apdu.p2 & ~(_NO_DATA | _NEXT) or apdu.p2 & _NO_DATA not in (0, _NO_DATA):
         raise Refused(SW.INCORRECT_P1P2)
-    if not 1 <= len(apdu.data) <= _NAME_MAX:
+    name = apdu.data
+    if not name and card.memory.state.content is not None and not apdu.p2:
+        name = globalplatform_spec().aid("isd")
+    if not 1 <= len(name) <= _NAME_MAX:
         raise Refused(SW.WRONG_LENGTH)
     order = _targets(card)
     if apdu.p2 & _NEXT:
         order = order[_current(card, order) + 1 :]
-    found = next((one for one in order if one.answers_to(apdu.data)), None)
+    found = next((one for one in order if one.answers_to(name)), None)
     if found is None:
         raise Refused(SW.FILE_NOT_FOUND)
     sw = _enter(card, found)

@@ -77,7 +77,13 @@ def _install_domain(card: Context, request: _Request) -> None:
     _require(all((one.owner_kind, one.owner_code) != (kind, code) for one in content.domains))
     _check_quota(quota)
     domain = DomainState(
-        request.instance, registry.SELECTABLE, registry.OWNERS_PRIVILEGES, owner_kind=kind, owner_code=code, quota=quota
+        request.instance,
+        registry.SELECTABLE,
+        registry.OWNERS_PRIVILEGES,
+        owner_kind=kind,
+        owner_code=code,
+        quota=quota,
+        sequence=content.issuer.sequence,  # no challenge of an earlier domain of that AID comes again (see DELETE)
     )
     content = replace(content, domains=(*content.domains, domain))
     room.require_room(content, domain.aid)
@@ -198,7 +204,9 @@ def _request(command: Received) -> _Request:
 
 
 def _parameters(octets: bytes) -> tuple[bytes, int | None]:
-    """Application-specific parameters (C9) and the quota (EF { C8 }), each at most once, in this order.
+    """Application-specific parameters (C9) and the quota (EF { C8 }), each at most once.
+
+    System parameters with nothing in them are as good as none: Py-GP always writes ``EF00``.
 
     Raises:
         Refused: 6A80.
@@ -207,10 +215,10 @@ def _parameters(octets: bytes) -> tuple[bytes, int | None]:
         objects = {one.tag: one.value for one in tlv.read_all(octets)}
         if b"".join(tlv.encode(tag, value) for tag, value in objects.items()) != octets:
             raise Refused(SW.WRONG_DATA)
-        specific, system = objects.pop(_SPECIFIC, b""), objects.pop(_SYSTEM, None)
+        specific, system = objects.pop(_SPECIFIC, b""), objects.pop(_SYSTEM, b"")
         if objects:
             raise Refused(SW.WRONG_DATA)
-        if system is None:
+        if not system:
             return specific, None
         (one,) = tlv.read_all(system)
     except (DecodeError, ValueError):

@@ -95,17 +95,13 @@ def put_key(card: Context, command: Received) -> Answer:
     if len(kept) >= globalplatform_spec().number("key_sets_most"):
         raise Refused(SW.NO_ROOM)
     life_cycle = domain.life_cycle if domain.keys else registry.PERSONALIZED
-    sets = (*kept, new) if not apdu.p1 else _in_place(domain.keys, apdu.p1, new)
+    sets = (*kept, new)
+    if apdu.p1:  # where it stood: the first stays the first
+        sets = tuple(new if one.version == apdu.p1 else one for one in domain.keys)
     card.commit_content(
         card.content_state.with_domain(domain.aid, lambda one: replace(one, keys=sets, life_cycle=life_cycle))
     )
     return Answer(SW.OK, bytes((new.version,)) + b"".join(check_value(key) for key in (new.enc, new.mac, new.dek)))
-
-
-def _in_place(sets: tuple[KeySet, ...], version: int, new: KeySet) -> tuple[KeySet, ...]:
-    """The sets with that version replaced where it stood, so that the first stays the first."""
-    replaced = (new if one.version == version else one for one in sets)
-    return tuple(one for one in replaced if one.version != TRIAL_VERSION)
 
 
 def _read(data: bytes, dek: bytes) -> KeySet:

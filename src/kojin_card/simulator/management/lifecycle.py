@@ -81,10 +81,14 @@ def delete(card: Context, command: Received) -> Answer:
     spec = globalplatform_spec()
     if aid == own or (issuers and aid in (spec.aid("ssd_package"), spec.aid("slot_package"))):
         raise Refused(SW.CONDITIONS_NOT_SATISFIED)
-    if not issuers or content.domain(aid) is None:
+    gone = content.domain(aid)
+    if not issuers or gone is None:
         raise Refused(SW.REFERENCE_NOT_FOUND)
     slots = tuple(one for one in content.slots if one.domain != aid)
     if len(slots) != len(content.slots) and apdu.p2 != _RELATED:
         raise Refused(SW.CONDITIONS_NOT_SATISFIED)
-    card.commit_content(replace(content, domains=tuple(one for one in content.domains if one.aid != aid), slots=slots))
+    sequence = max(content.issuer.sequence, gone.sequence)  # a domain of that AID to come counts on from here
+    domains = tuple(one for one in content.domains if one.aid != aid)
+    issuer = replace(content.issuer, sequence=sequence)
+    card.commit_content(replace(content, issuer=issuer, domains=domains, slots=slots))
     return Answer(SW.OK, CONFIRMED)

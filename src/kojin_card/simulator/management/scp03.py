@@ -1,8 +1,8 @@
 """SCP03 (GlobalPlatform Amendment D 1.2), the card's side: handshake, and commands of class 04 and 84.
 
-Two things the standard leaves open, and a note. The sequence counter of the pseudo-random card challenge is a domain's,
-not a key set's, and PUT KEY does not set it back: no challenge comes twice. It rises with each INITIALIZE UPDATE that
-is answered, before the answer leaves. And real clients compute that challenge themselves when i has bit 10, and warn
+What the standard leaves open: the sequence counter of the pseudo-random card challenge is a domain's, not a key set's;
+neither PUT KEY nor DELETE sets it back, so no challenge of an AID comes twice. It rises with each INITIALIZE UPDATE
+that is answered, before the answer leaves. Real clients compute that challenge themselves when i has bit 10, and warn
 where it differs (pcsc.md §8), so it is what the standard says and not merely random.
 """
 
