@@ -68,7 +68,7 @@ class CardChannel(FileChannel):
     ) -> None:
         super().__init__(connection, spec=spec, observer=observer, plain_select=plain_select)
         self._unproven = ours or allow_unproven
-        self._lang = lang
+        self.lang = lang
         self._random = random
 
     def prove(self, operation: str, *evidence: Evidence) -> None:
@@ -467,7 +467,7 @@ class CardChannel(FileChannel):
             raise PinReserve(operation=operation, tries_left=left, reserve=reserve, **names_of(app, spec))
 
     def _label(self, spec: KeySpec) -> str:
-        return spec.name_en if self._lang == "en" else spec.name_ja
+        return spec.name_en if self.lang == "en" else spec.name_ja
 
     def _send_secret(
         self,

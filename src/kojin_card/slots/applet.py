@@ -261,7 +261,7 @@ class SlotApplet:
         raise_for_sw(operation, sw)
         raise UnexpectedAnswer("", operation=operation, sw=sw)
 
-    def verify(self, pin: PinArgument, operation: str, *, reserve: int = 1, label: str | None = None) -> None:
+    def verify(self, pin: PinArgument, operation: str, *, reserve: int = 1, lang: str = "ja") -> None:
         """Show the slot PIN: form first, then the counter, then the PIN, once.
 
         Raises:
@@ -273,14 +273,14 @@ class SlotApplet:
         try:
             left = self._guarded(operation, reserve)
             if given is None:
-                given = ask(pin, spec, operation, name=spec.secret, label=label or spec.name_ja, tries_left=left)
+                given = ask(pin, spec, operation, name=spec.secret, label=_label(spec, lang), tries_left=left)
             sent = command("verify", given.reveal(), sensitive=True)
             raise_for_sw(operation, self._sender.send(sent, operation=operation).sw, **names_of(APPLICATION, spec))
         finally:
             if given is not None:
                 given.wipe()
 
-    def change(self, old: PinArgument, new: PinArgument, operation: str, *, reserve: int = 1) -> None:
+    def change(self, old: PinArgument, new: PinArgument, operation: str, *, reserve: int = 1, lang: str = "ja") -> None:
         """CHANGE REFERENCE DATA, by the holder. Raises: as :meth:`verify`."""
         spec = slot_pin_spec()
         now: Secret | None = None
@@ -289,9 +289,9 @@ class SlotApplet:
             now, then = (checked_copy(one, spec, operation) for one in (old, new))
             left = self._guarded(operation, reserve)
             if now is None:
-                now = ask(old, spec, operation, name=spec.secret, label=spec.name_ja, tries_left=left)
+                now = ask(old, spec, operation, name=spec.secret, label=_label(spec, lang), tries_left=left)
             if then is None:
-                then = ask(new, spec, operation, name=f"new-{spec.secret}", label=spec.name_ja, tries_left=None)
+                then = ask(new, spec, operation, name=f"new-{spec.secret}", label=_label(spec, lang), tries_left=None)
             refuse_same(now, then, spec, operation)
             sent = command("change_reference_data", now.reveal() + then.reveal(), sensitive=True)
             raise_for_sw(operation, self._sender.send(sent, operation=operation).sw, **names_of(APPLICATION, spec))
@@ -323,6 +323,10 @@ class SlotApplet:
         if left <= reserve:
             raise PinReserve(operation=operation, tries_left=left, reserve=reserve, **names_of(APPLICATION, spec))
         return left
+
+
+def _label(spec: KeySpec, lang: str) -> str:
+    return spec.name_en if lang == "en" else spec.name_ja
 
 
 def _objects(data: bytes, tags: tuple[bytes, ...], operation: str) -> list[bytes]:

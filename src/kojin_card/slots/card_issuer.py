@@ -130,7 +130,7 @@ class CardIssuer:
                     manager.set_quota(found.aid, quota)
             if found is not None:
                 aid = found.aid
-            if found is None or not self._has_keys(found.aid, keys):
+            if found is None or not (found.is_locked or self._has_keys(found.aid, keys)):
                 self._first_keys(aid, keys, operation)
             return self._domain(keys.owner, operation)
 

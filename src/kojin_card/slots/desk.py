@@ -186,7 +186,7 @@ class Desk:
     def _service(self, service: str, operation: str) -> Service:
         found = self._services.get(service)
         if found is None:
-            raise UsageError(f"no service {service!r} is defined", operation=operation)
+            raise UsageError(f"no service '{service}' is defined", operation=operation)
         if self._keys.owner.kind not in found.owners:
             raise UsageError(f"the service {service} is not for an owner of this kind", operation=operation)
         return found

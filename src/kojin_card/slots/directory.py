@@ -135,7 +135,7 @@ class SlotDirectory:
         check_gate(self._channel, operation)
         with self._channel.transaction():
             select(self._channel, aid, operation)
-            SlotApplet(self._channel.link, aid).change(old, new, operation, reserve=reserve)
+            SlotApplet(self._channel.link, aid).change(old, new, operation, reserve=reserve, lang=self._channel.lang)
             self._channel.forget()
 
     def show(
@@ -164,7 +164,7 @@ class SlotDirectory:
             if select(self._channel, aid, operation):
                 return self._judge.judge(SlotEvidence(aid, card, terminated=True), at)
             applet = SlotApplet(self._channel.link, aid)
-            applet.verify(pin, operation, reserve=reserve)
+            applet.verify(pin, operation, reserve=reserve, lang=self._channel.lang)
             evidence = gather(applet, card, self._services, operation, random=self._random)
             self._channel.forget()
         return self._judge.judge(evidence, at, newest_counter)

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Protocol
 
-from kojin_card.errors import HandOverRefused, InputError
+from kojin_card.errors import DecodeError, HandOverRefused, InputError
 from kojin_card.pki.files import exclusively, read_bounded
 from kojin_card.slots.ec import SIGNATURE_BYTES, verifies
+from kojin_card.spec import descriptor
 from kojin_card.spec.descriptor import HAND_OVER_BYTES, SERVICE_ID
 from kojin_card.spec.free_area import slot_applet_spec
 from kojin_card.spec.manifest import COUNTER_MOST, slot_aid_bytes
@@ -114,6 +115,14 @@ def hand_over_id(card: bytes, aid: bytes, counter: int, new: Owner) -> bytes:
     """The id of a hand-over: the same for the same termination and recipient, so a repeated call makes no second."""
     octets = slot_applet_spec().context("hand_over") + card + aid + counter.to_bytes(4, "big") + new.encode()
     return hashlib.sha256(octets).digest()[:HAND_OVER_BYTES]
+
+
+def hand_over_in(content: bytes) -> bytes | None:
+    """The id of the hand-over that a hidden descriptor says it came from."""
+    try:
+        return descriptor.decode(content).hand_over
+    except DecodeError:
+        return None
 
 
 def refused(why: str) -> HandOverRefused:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from kojin_card.channel.secrets import checked_copy
 from kojin_card.errors import (
-    DecodeError,
     NoRoom,
     NoSlot,
     SecretFormatError,
@@ -36,14 +35,13 @@ from kojin_card.slots.desk import (
     rule,
 )
 from kojin_card.slots.ec import verifies
-from kojin_card.slots.hand_over import HandOver, hand_over_id, refused, require_good
+from kojin_card.slots.hand_over import HandOver, hand_over_id, hand_over_in, refused, require_good
 from kojin_card.slots.judge import SlotJudge
 from kojin_card.slots.own_domain import OwnDomain, OwnSlot
 from kojin_card.slots.owners import OwnerStore
 from kojin_card.slots.reading import gather
 from kojin_card.slots.receipts import Changed, Issued
 from kojin_card.slots.record import Content, Settings
-from kojin_card.spec import descriptor as descriptors
 from kojin_card.spec.descriptor import Descriptor
 from kojin_card.spec.free_area import globalplatform_spec, slot_applet_spec
 from kojin_card.spec.manifest import SALT_BYTES, message, slot_aid_bytes
@@ -269,13 +267,23 @@ class SlotIssuer(Desk):
             return True
 
     def unblock(self, aid: bytes, new_pin: Secret) -> None:
-        """A new slot PIN with all its tries. Raises: SecretFormatError, NoSlot, NotOnCard (the slot has no PIN)."""
+        """A new slot PIN with all its tries.
+
+        Raises:
+            SecretFormatError: not four digits; nothing was sent. NoSlot. NotOnCard: the slot has no PIN.
+            SlotConflict: terminated, or no record yet.
+        """
         operation = "unblock the slot PIN"
         copy = checked_copy(new_pin, slot_pin_spec(), operation)
         if copy is None:
             raise SecretFormatError("four digits", operation=operation)
         with copy, self._channel.transaction(), self._opener.slot(aid, operation) as manager:
-            SlotApplet(manager.session, aid).reset_pin(copy, operation)
+            try:
+                SlotApplet(manager.session, aid).reset_pin(copy, operation)
+            except UnexpectedAnswer as bad:
+                if bad.sw != SW.CONDITIONS_NOT_SATISFIED:
+                    raise
+                raise conflict("the slot is terminated or has no record yet", operation) from None
 
     def join(
         self,
@@ -383,16 +391,17 @@ class SlotIssuer(Desk):
         aid = self.new_instance() if instance is None else instance
         if len(aid) != slot_aid_bytes() or not aid.startswith(globalplatform_spec().aid("slot_prefix")):
             raise UsageError("not the AID of a slot", operation=operation)
+        written = empty = False
         try:
             with self._channel.transaction():
                 with self._opener.domain(operation) as manager:
                     if all(one.aid != aid for one in manager.status().slots):
                         manager.install_slot(aid)
                 with self._opener.slot(aid, operation) as manager:
-                    written = False
-                    if SlotApplet(manager.session, aid).status(operation).counter == 0:
+                    empty = written = SlotApplet(manager.session, aid).status(operation).counter == 0
+                    if empty:
                         self._personalize(manager, aid, service, wanted, descriptor, settings, copy, today)
-                        written = True
+                        empty = False
                     held = self._held(manager, aid, operation)
                     self._require_same(held, service, wanted, descriptor, filled, operation)
                     manifest = held.manifest
@@ -400,7 +409,8 @@ class SlotIssuer(Desk):
                         manifest = self._to_state(manager, manifest, ACTIVE, operation)
                         written = True
         except NoRoom:
-            self._withdraw(aid, operation)
+            if empty:  # it would take room for nothing
+                self.delete(aid)
             raise
         except TransportError as bad:
             bad.details.setdefault("slot", aid.hex().upper())
@@ -409,12 +419,6 @@ class SlotIssuer(Desk):
             if copy is not None:
                 copy.wipe()
         return issued_receipt(service, held, manifest, pin=pin is not None, former=former, written=written)
-
-    def _withdraw(self, aid: bytes, operation: str) -> None:
-        """Remove a slot that found room when its record did not: an empty one is of no use, and takes some."""
-        with self._channel.transaction(), self._opener.domain(operation) as manager:
-            if any(one.aid == aid and one.state == INSTALLED for one in self._domain(manager, operation).slots):
-                manager.delete(aid)
 
     def _require_same(
         self,
@@ -462,7 +466,7 @@ class SlotIssuer(Desk):
                 found = SlotApplet(manager.session, one.aid).read(
                     slot_applet_spec().number("descriptor_file"), operation
                 )
-            if isinstance(found, bytes) and _hand_over_in(found) == given.id:
+            if isinstance(found, bytes) and hand_over_in(found) == given.id:
                 taken = one.aid
         if taken is not None and instance is not None and taken != instance:
             raise refused("taken over before")
@@ -488,10 +492,3 @@ class SlotIssuer(Desk):
             for one in registry.slots
         )
         return OwnDomain(found.aid, found.master.version, mine.quota, mine.used, slots)
-
-
-def _hand_over_in(content: bytes) -> bytes | None:
-    try:
-        return descriptors.decode(content).hand_over
-    except DecodeError:
-        return None

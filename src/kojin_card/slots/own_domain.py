@@ -139,18 +139,28 @@ class Opener:
             ChannelWait: one that may be it makes one wait.
         """
         check_gate(self.channel, operation)
-        if self._domain is not None:
-            return self._domain
+        if self._domain is None:
+            with self._search(operation) as (_, found):
+                return found
+        return self._domain
+
+    @contextlib.contextmanager
+    def _search(self, operation: str) -> Iterator[tuple[Scp03Session, _Found]]:
+        """Look for the own domain; the session with it."""
         waiting: ChannelWait | None = None
         for aid in walk(self.channel, "ssd_prefix", operation):
+            stack = contextlib.ExitStack()
             try:
-                with self.any_master(aid) as (_, master):
-                    self._domain = _Found(aid, master)
-                    return self._domain
+                opened, master = stack.enter_context(self.any_master(aid))
             except ChannelWait as bad:
                 waiting = bad
+                continue
             except (WrongCardKeys, NotOnCard):
                 continue
+            self._domain = found = _Found(aid, master)
+            with stack:
+                yield opened, found
+            return
         if waiting is not None:
             raise waiting
         raise NoDomain("", operation=operation, sw=SW.FILE_NOT_FOUND)
@@ -162,7 +172,12 @@ class Opener:
         Raises:
             As :meth:`found`.
         """
-        found = self.found(operation)
+        check_gate(self.channel, operation)
+        found = self._domain
+        if found is None:
+            with self._search(operation) as (opened, _):
+                yield ContentManager(opened)
+            return
         with self.session(found.aid, found.master) as opened:
             yield ContentManager(opened)
 

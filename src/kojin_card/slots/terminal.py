@@ -133,7 +133,7 @@ class SlotTerminal:
         applet = SlotApplet(self._channel.link, aid)
         if pin is not None:
             with contextlib.suppress(NotOnCard):  # no PIN here: nothing was sent but the question for its tries
-                applet.verify(pin, operation, reserve=reserve)
+                applet.verify(pin, operation, reserve=reserve, lang=self._channel.lang)
         return gather(applet, card, self._services, operation, random=self._random, fields=fields)
 
     def _admitted(self, operation: str) -> None:
