@@ -52,9 +52,12 @@ DONE = (Exit.OK, Exit.INDETERMINATE)
 CHALLENGE = ["auth", "challenge", "--audience", "a", "--purpose", "p", "-o", "challenge.json"]
 #: whose cards are used: in the first slot and in the second
 PERSONAS = ("adult", "licence_holder")
-#: ``doctor`` looks at more than the card, and of several cards; blocked cards are no jobs
+#: ``doctor`` looks at more than the card, and of several cards; blocked cards are no jobs, and what is done in the free
+#: area is never the same twice (each session with a security domain has its own random bytes)
 JOBS = tuple(
-    case for case in CASES if case.persona in PERSONAS and not case.tries and not case.line.startswith("doctor")
+    case
+    for case in CASES
+    if case.persona in PERSONAS and not case.tries and not case.area and not case.line.startswith("doctor")
 )
 
 

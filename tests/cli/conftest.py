@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli.commandline import Cli, Run, secrets_file
+from cli.counter import Counter, make_counter
 
 if TYPE_CHECKING:
     from kojin_card.simulator import CardState
@@ -71,6 +72,18 @@ def card(tmp_path: Path, states: Callable[[str], CardState]) -> Callable[..., Pa
         return path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def made_counter(tmp_path_factory: pytest.TempPathFactory) -> Counter:
+    """Keys, terminals and cards of two municipalities, made once (:mod:`cli.counter`)."""
+    return make_counter(tmp_path_factory.mktemp("counter"))
+
+
+@pytest.fixture
+def counter(made_counter: Counter, tmp_path: Path) -> Counter:
+    """A copy of them in the working folder."""
+    return made_counter.copy(tmp_path)
 
 
 @pytest.fixture

@@ -18,11 +18,11 @@ from kojin_card.verification import Verifier
 @pytest.mark.parametrize(
     ("lang", "expected"),
     [
-        ("ja", ["1/10", "10/10", "見本　花子", "あと 3 回 → 2 回", "TOTAL_PASSED", "TOTAL_FAILED", "INDETERMINATE"]),
-        ("en", ["1/10", "10/10", "見本　花子", "3 tries left → 2", "TOTAL_PASSED", "TOTAL_FAILED", "INDETERMINATE"]),
+        ("ja", ["1/15", "15/15", "見本　花子", "あと 3 回 → 2 回", "TOTAL_PASSED", "TOTAL_FAILED", "INDETERMINATE"]),
+        ("en", ["1/15", "15/15", "見本　花子", "3 tries left → 2", "TOTAL_PASSED", "TOTAL_FAILED", "INDETERMINATE"]),
     ],
 )
-def test_ten_steps(cli: Cli, tmp_path: Path, lang: str, expected: list[str]) -> None:
+def test_fifteen_steps(cli: Cli, tmp_path: Path, lang: str, expected: list[str]) -> None:
     run = cli("demo", "--lang", lang)
     assert run.exit == 0
     places = [run.out.index(words) for words in expected[:2]]
@@ -54,7 +54,7 @@ def test_what_people_copy_is_one_line_with_its_exit_code(cli: Cli) -> None:
     run = cli("demo", "--plain", "--lang", "en")
     lines = [line.strip() for line in run.out.splitlines() if line.strip().startswith("$ ")]
     codes = [int(found[1]) for line in lines if (found := re.search(r"# exit code (\d+)$", line))]
-    assert sorted(codes) == [4, 20, 20, 21]
+    assert sorted(codes) == [4, 8, 20, 20, 20, 21]
     assert all(len(shlex.split(line, comments=True)) > 2 for line in lines)
 
 
@@ -84,7 +84,9 @@ def test_a_surprise_fails_and_names_its_step(cli: Cli, monkeypatch: pytest.Monke
     assert "9 Verify a copy with the amount changed" in error["message"]
 
 
-@pytest.mark.parametrize("step", ["make", "show", "read", "lists", "login", "sign", "verify", "revoke"])
+@pytest.mark.parametrize(
+    "step", ["make", "show", "read", "lists", "login", "sign", "verify", "revoke", "area", "gate", "lost"]
+)
 def test_an_error_in_any_step_is_a_failure(cli: Cli, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     def broken(_: object) -> object:
         raise ValueError("1234")

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from cli.commandline import Cli, Run
+from cli.counter import KEYS as OWNER
+from cli.counter import SLOT_PIN, TOWN, WITH_PIN, Counter
 from cli.test_help import LEAVES
 from kojin_card import messages
-from kojin_card.cli.explain import OPERATIONS, Action, Plan, Step
+from kojin_card.cli.explain import FREE_AREA, OPERATIONS, Action, Plan, Step
 from kojin_card.cli.framework import KojinCommand
 from kojin_card.spec import load_card_spec
 from kojin_card.testing.documents import blank_pdf
@@ -21,18 +23,38 @@ from kojin_card.testing.documents import blank_pdf
 Card = Callable[..., Path]
 NUMBER = "123456789018"
 B = {"code-b": "02080320364271"}
+GATE, KIOSK = (
+    f"--terminal {name}.cert --terminal-key {name}.pem --owners owners.toml --status cards.toml"
+    for name in ("gate", "kiosk")
+)
+BY = "--keys city.keys --legal-basis x --yes"
+TAKE = "--keys town.keys --legal-basis x --yes --owners owners.toml --ledger ledger"
 SIGN, AUTH = {"sign-password": "ABC123"}, {"auth-pin": "1234"}
 
 
 @dataclass(frozen=True)
 class Case:
-    """A line, with what is on the card so that every step is taken that is not for special cases."""
+    """A line, with what is on the card so that every step is taken that is not for special cases.
+
+    Attributes:
+        area: a card of :mod:`cli.counter`, with something in its free area.
+    """
 
     line: str
     secrets: Mapping[str, str] = field(default_factory=dict)
     tries: Mapping[str, int] = field(default_factory=dict)
     exit: int = 0
     persona: str = "adult"
+    area: str = ""
+
+
+def laid(case: Case, card: Card, counter: Counter) -> Path:
+    """The card of a case: a new one of the persona, or one of the counter's (``area``)."""
+    if not case.area:
+        return card(case.persona, tries=case.tries)
+    path = counter.folder / "laid.json"
+    path.write_bytes((counter.folder / f"{case.area}.json").read_bytes())
+    return path
 
 
 #: every command that opens a card, with each of its options that changes what is opened
@@ -82,6 +104,28 @@ CASES = [
     Case("sign pdf in.pdf -o out", SIGN),
     Case("sign xml in.xml -o out --attach a.txt=in.pdf --form egov", SIGN),
     Case("auth respond challenge.json -o out", AUTH),
+    Case("slot list", area="both"),
+    Case("slot list --keys city.keys", OWNER, area="card"),
+    Case("slot list --trial-keys", area="card"),
+    Case(f"slot show {GATE}", area="card"),
+    Case(f"slot show {KIOSK}", {"slot-pin": SLOT_PIN}, area="both"),
+    Case("slot show --owners owners.toml", {"slot-pin": SLOT_PIN}, area="seal", exit=21),
+    Case(f"slot issue facility {BY} --fields library.toml", OWNER, area="room"),
+    Case(f"slot issue facility {BY} --fields library.toml --dry-run", OWNER, area="room"),
+    Case(f"slot issue seal_registration {BY} --fields part.toml --from-card", WITH_PIN, area="room"),
+    Case("slot update --keys city.keys --yes --field category=student", OWNER, area="card"),
+    Case("slot suspend --keys city.keys --yes", OWNER, area="card"),
+    Case("slot suspend --keys city.keys --dry-run", OWNER, area="card"),
+    Case("slot resume --keys city.keys --yes", OWNER, area="stopped"),
+    Case("slot delete --keys city.keys --yes", OWNER, area="card"),
+    Case("slot unblock --keys city.keys --yes", {**OWNER, "new-slot-pin": "1357"}, area="seal"),
+    Case(f"slot move --keys city.keys --yes --to {TOWN} -o hand-over", OWNER, area="card"),
+    Case(f"slot move {TAKE} --take-over moved --fields library.toml", OWNER, area="moved"),
+    Case("slot-issuer rotate --keys next.keys --yes", OWNER, area="card"),
+    Case(f"slot-issuer join --keys city.keys --yes --partner {TOWN} --owners owners.toml", OWNER, area="card"),
+    Case("slot-owner create --trial-keys --keys city.keys --yes", OWNER, area="bare"),
+    Case(f"slot-owner quota --trial-keys --owner {TOWN} --quota 4096 --yes", area="card"),
+    Case(f"slot-owner delete --trial-keys --owner {TOWN} --yes", area="card"),
 ]
 NAMES = [f"{case.line}{' ...' if case.tries else ''} {case.persona} {'/'.join(case.secrets)}" for case in CASES]
 
@@ -103,6 +147,8 @@ def unplanned(operation: str, plan: list[dict[str, Any]]) -> bool:
         for one in step["one_of"]:
             if operation == f"select {one['application']}":
                 return False
+            if one["application"] == "free_area" and operation in FREE_AREA[one["id"]].operations:
+                return False
             if step["action"] == "secure" and operation == f"secure messaging with {one['application']}":
                 return False
             place = f"{one['application']}/{one['id']}"
@@ -115,16 +161,18 @@ def untaken(step: dict[str, Any], seen: set[str]) -> bool:
     """Whether nothing that was sent is what the step is about (a look at the counter before is not)."""
     words = OPERATIONS[Action(step["action"])]
     essential = words[-1:] if step["action"] in ("verify", "change") else words
+    if step["action"] == "manage":
+        return not any(seen & set(FREE_AREA[one["id"]].operations) for one in step["one_of"])
     places = [f"{one['application']}/{one['id']}" for one in step["one_of"]]
     return not any(f"{word} {place}" in seen for word in essential for place in places)
 
 
 @pytest.mark.parametrize("case", CASES, ids=NAMES)
-def test_the_plan_is_what_is_done(cli: Cli, card: Card, tmp_path: Path, case: Case) -> None:
+def test_the_plan_is_what_is_done(cli: Cli, card: Card, counter: Counter, tmp_path: Path, case: Case) -> None:
     (tmp_path / "in.pdf").write_bytes(blank_pdf(["x"]))
     (tmp_path / "in.xml").write_text('<a><b Id="ApplData"/></a>')
     cli("auth", "challenge", "--audience", "a", "--purpose", "p", "-o", "challenge.json")
-    path = card(case.persona, tries=case.tries)
+    path = laid(case, card, counter)
     before = {one: one.read_bytes() for one in tmp_path.rglob("*") if one.is_file()}
     told = cli(*case.line.split(), "--explain", "--json", "--simulator", path)
     assert told.exit == 0
@@ -142,13 +190,13 @@ def test_the_plan_is_what_is_done(cli: Cli, card: Card, tmp_path: Path, case: Ca
         assert len(taken) <= 1
     made = {str(one.relative_to(tmp_path)) for one in tmp_path.rglob("*") if one.is_file() and one not in before}
     files = {one["file"] for one in told.json("explained")["files"]}
-    assert made - {"given.secrets"} == (files if case.exit in (0, 21) else set())
+    assert made - {"given.secrets", "ledger", "ledger.lock"} == (files if case.exit in (0, 21) else set())
     written = path.read_bytes() != before[path]
     assert written == (told.json("explained")["writes_to_card"] and case.exit in (0, 21))
 
 
 @pytest.fixture
-def inputs(cli: Cli, tmp_path: Path) -> None:
+def inputs(cli: Cli, counter: Counter, tmp_path: Path) -> None:
     """The files that the cases name."""
     (tmp_path / "in.pdf").write_bytes(blank_pdf(["x"]))
     (tmp_path / "in.xml").write_text('<a><b Id="ApplData"/></a>')
@@ -209,11 +257,15 @@ def test_it_is_said_in_words_from_the_specs(cli: Cli, case: Case, lang: str) -> 
     spec = load_card_spec()
     shown = "".join(run.out.split())
     for one in (thing for step in plan for thing in step["one_of"]):
+        if one["application"] == "free_area":
+            assert one["name"] == messages.text(f"slots.place.{one['id']}", lang)
+            assert "".join(str(one["name"]).split()) in shown
+            continue
         application = spec[one["application"]]
         thing = application.files.get(one["id"]) or application.objects.get(one["id"]) or application.keys[one["id"]]
         assert one["name"] == (thing.name_ja if lang == "ja" else thing.name_en)
         assert "".join(str(one["name"]).split()) in shown
-    asks = any(step["action"] in ("verify", "change") for step in plan)
+    asks = any(step["action"] in ("verify", "change") or step["one_of"][0]["id"] == "verify_slot_pin" for step in plan)
     assert asks == any(step["one_of"][0]["id"] == "card_information" and step["when"] for step in plan)
     assert (messages.text("explain.spends_none", lang) in run.out) == (not asks)
 
@@ -314,6 +366,9 @@ def test_every_place_that_a_plan_names_is_in_the_specs(cli: Cli) -> None:
     for case in CASES:
         for step in steps_of(cli(*case.line.split(), "--explain", "--json")):
             for one in step["one_of"]:
+                if one["application"] == "free_area":
+                    assert one["id"] in FREE_AREA
+                    continue
                 application = spec[one["application"]]
                 assert one["id"] in {*application.files, *application.keys, *application.objects}
     assert Plan((Step(Action.READ, ("a/b",)),)).writing(None, "-", "x").files[0].file == "x"

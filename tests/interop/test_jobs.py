@@ -38,7 +38,9 @@ def test_every_job_costs_the_same_both_ways() -> None:
 
 
 def test_no_command_that_opens_a_card_is_left_out() -> None:
-    assert {path_of(case.line) for case in CASES} - {path_of(case.line) for case in jobs.JOBS} == {"doctor"}
+    assert {path_of(case.line) for case in CASES if not case.area} - {path_of(case.line) for case in jobs.JOBS} == {
+        "doctor"
+    }
 
 
 @pytest.mark.parametrize(("other", "code"), [("adult", 0), ("sapporo", 1)])

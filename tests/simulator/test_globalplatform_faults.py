@@ -6,6 +6,7 @@ And what is not a command's own doing: STORE DATA given on to a slot, banks that
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -345,3 +346,31 @@ def test_a_free_area_without_a_card_manager_is_refused(soft_card: MakeCard) -> N
     del text["applications"]["card_manager"]
     with pytest.raises(InputError, match="damaged"):
         cardformat.load(json.dumps(text).encode(), SPEC, "x")
+
+
+# --- garbage under a right MAC ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.attack(
+    "management", "mutated commands by who has a session", "a word of refusal; the card file stays whole"
+)
+@pytest.mark.parametrize("domain", [ISD, SSD_1], ids=["issuer", "owner"])
+def test_mutated_commands_never_bring_the_card_down(soft_card: MakeCard, domain: bytes) -> None:
+    state, keys = prepared(soft_card)
+    chance = random.Random(11)  # noqa: S311  # the same commands every run
+    commands = [make(keys) for _, make in WRITES.values()]
+    commands += [command("80F24002", b"\x4f\x00\x5c\x03\x4f\xdf\x72"), bytes.fromhex("80CA00E0")]
+    commands += [command("80E62000", b"\x00\x00" + lv(SLOT_1) + b"\x00\x00\x00"), command("80E29000", b"\xc1\x00")]
+    for _ in range(30):
+        card = SoftCard.in_memory(state)
+        host = Host(card, keys if domain == SSD_1 else None).open(domain)
+        for _ in range(30):
+            mutant = bytearray(chance.choice(commands))
+            for _ in range(chance.choice((0, 1, 2, 4))):
+                mutant[chance.randrange(1, len(mutant))] = chance.randrange(256)
+            body = bytes(mutant[5:])[: chance.choice((200, 200, 8))]
+            _, word = host.send(bytes(mutant[:4]) + (lv(body) if body else b""))
+            assert word != "6F00", mutant.hex()
+            if word == "6982":  # 82 is EXTERNAL AUTHENTICATE, A4 and 50 end a session too
+                break
+        assert cardformat.load(cardformat.dump(card.state), SPEC, "x") == card.state

@@ -1,4 +1,4 @@
-"""The demonstration: a card's life in ten steps, each of which must give what it must.
+"""The demonstration: a card's life in fifteen steps, each of which must give what it must.
 
 Every step does with the library what the commands that it prints do, and leaves the files with which they can be
 repeated.
@@ -20,6 +20,7 @@ from kojin_card.cli.render import Block, Fields, Heading, Line, Role
 if TYPE_CHECKING:
     from kojin_card.card import Card
     from kojin_card.cli.console import Console
+    from kojin_card.cli.demo_slots import Town
     from kojin_card.cli.session import Session
     from kojin_card.simulator import Persona
     from kojin_card.verdict import Indication, Verdict
@@ -59,6 +60,7 @@ class Stage:
     Attributes:
         start: when the demonstration began; the story before it happened in the hour before.
         files: name -> key of what it is (``demo.file.<key>``), in the order in which they were made.
+        town: what the steps of the free area share (:mod:`.demo_slots`).
     """
 
     session: Session
@@ -67,6 +69,7 @@ class Stage:
     persona: Persona
     files: dict[str, str] = field(default_factory=dict)
     sent: int = 0
+    town: Town | None = None
 
     @property
     def console(self) -> Console:
@@ -168,7 +171,7 @@ def prepare(folder: Path, *, keep: bool) -> Path:
         for name in ("lists-before", "lists-after"):
             for old in (chosen / name).glob("*.crl"):
                 old.unlink()
-        for name in ("card.json", "challenges.db"):
+        for name in ("card.json", "challenges.db", "hand-overs"):
             (chosen / name).unlink(missing_ok=True)
     except OSError as bad:
         raise OutputFailed(operation="demo", file=chosen.name) from bad

@@ -1,4 +1,4 @@
-"""The ten steps of the demonstration."""
+"""The steps of the demonstration; those of the free area stand in :mod:`.demo_slots`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import secrets as randomness
 from typing import TYPE_CHECKING
 
 from kojin_card.cli.demo import Command, Outcome, Stage, Step, expect
+from kojin_card.cli.demo_slots import STEPS as SLOT_STEPS
 from kojin_card.cli.render import Block, Fields, Line
 from kojin_card.cli.wording import day, sex, utc
 from kojin_card.errors import PinRejected
@@ -272,4 +273,5 @@ STEPS: Sequence[Step] = (
     ("verify", verify),
     ("tamper", tamper),
     ("revoke", revoke),
+    *SLOT_STEPS,
 )

@@ -16,6 +16,7 @@ from enum import StrEnum
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from kojin_card import messages
 from kojin_card.cli.files import check_input
 from kojin_card.cli.render import Fields, Heading, Line, Role
 
@@ -35,6 +36,7 @@ class Action(StrEnum):
     READ = "read"
     USE = "use"
     SECURE = "secure"
+    MANAGE = "manage"
 
 
 #: the first words of the operations (see ``Exchange.operation``) that an action stands for; SELECT goes without saying
@@ -45,6 +47,57 @@ OPERATIONS: Mapping[Action, tuple[str, ...]] = {
     Action.READ: ("read", "get"),
     Action.USE: ("sign", "authenticate with"),
     Action.SECURE: ("read",),  # and then "secure messaging with" the application
+    Action.MANAGE: (),  # see FREE_AREA
+}
+
+
+#: what stands in place of an application of the specs where slots and security domains are meant
+_AREA = "free_area"
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """Something that is done in the free area.
+
+    Attributes:
+        operations: the operations (see ``Exchange.operation``) that it stands for.
+        writes: the card is not as before (a session that was opened is counted, too).
+        tries: it may spend a try of the slot PIN.
+    """
+
+    operations: tuple[str, ...]
+    writes: bool = False
+    tries: bool = False
+
+
+_CHANNEL = ("open a session with a security domain", "authenticate to a security domain")
+_STORED = (
+    "issue a slot",
+    "update a slot",
+    "suspend a slot",
+    "resume a slot",
+    "terminate a slot",
+    "hand a slot over",
+    "join a partner",
+)
+#: everything that commands do in the free area, by the ids of plans
+FREE_AREA: Mapping[str, Deed] = {
+    "walk": Deed(("list the slots", "describe a slot")),
+    "owner_channel": Deed((*_CHANNEL, "look at the own domain"), writes=True),
+    "issuer_channel": Deed(_CHANNEL, writes=True),
+    "registry": Deed(("read the registry of the card", "read the card's resources")),
+    "own_slot": Deed(("show a slot",)),
+    "slot": Deed(("show a slot", "read a slot")),
+    "verify_slot_pin": Deed(("show a slot", "read a slot"), tries=True),
+    "terminal": Deed(("find a slot", "read a slot"), writes=True),
+    "old_slot": Deed(("take a slot over",)),
+    "install": Deed(("make a slot",), writes=True),
+    "store": Deed(("store data", *_STORED), writes=True),
+    "slot_pin": Deed(("unblock the slot PIN",), writes=True),
+    "delete": Deed(("delete from the card",), writes=True),
+    "put_key": Deed(("put a key set",), writes=True),
+    "create_domain": Deed(("make a security domain",), writes=True),
+    "quota": Deed(("set a quota",), writes=True),
 }
 
 
@@ -138,6 +191,11 @@ def use(place: str) -> Step:
     return Step(Action.USE, (place,))
 
 
+def in_free_area(*deeds: str) -> tuple[Step, ...]:
+    """Each of these things in the free area (:data:`FREE_AREA`)."""
+    return tuple(Step(Action.MANAGE, (f"{_AREA}/{deed}",)) for deed in deeds)
+
+
 def secure(wanted: bool, key_file: str) -> tuple[Step, ...]:
     """Begin secure messaging with the key in that file, where it is ``wanted``."""
     return (Step(Action.SECURE, (key_file,)),) if wanted else ()
@@ -191,6 +249,7 @@ def explain(session: Session, command: str, source: PlanSource, given: Mapping[s
     if isinstance(output, str) and output != "-":  # a folder's files are another matter
         session.check_output(output, force=bool(given.get("force")))
     shown = any(step.action in (Action.VERIFY, Action.CHANGE) for step in found.steps)
+    shown = shown or any(deed.tries for deed in _deeds(found))
     if shown and given.get("secrets") is None and session.settings.simulator is None:
         named = only("prompt", read("jpki/token_information", "common/card_information"))  # Session._card_name
         found = replace(found, steps=(*named, *found.steps))
@@ -207,7 +266,7 @@ def explain(session: Session, command: str, source: PlanSource, given: Mapping[s
             for step in found.steps
         ],
         "may_spend_tries": effects[0],
-        "writes_to_card": effects[1],
+        "writes_to_card": effects[1] != "writes_nothing",
         "files": [{"file": one.file, "private": one.private} for one in found.files],
     }
     session.answer("explained", value, _blocks(str(value["command"]), found, effects, spec, console))
@@ -216,6 +275,8 @@ def explain(session: Session, command: str, source: PlanSource, given: Mapping[s
 def _thing(place: str, spec: CardSpec) -> tuple[Any, Access | None]:
     """A file, a data object or a key of the specs, and the rule by which it is read or used."""
     app, _, name = place.partition("/")
+    if app == _AREA:
+        return _Worded(f"slots.place.{name}"), None
     application = spec[app]
     thing = application.files.get(name) or application.objects.get(name) or application.keys[name]
     return thing, getattr(thing, "read", None) or getattr(thing, "use", None)
@@ -228,7 +289,7 @@ def _described(place: str, spec: CardSpec, console: Console) -> dict[str, Any]:
     tries = getattr(thing, "tries", None)
     return {
         "application": app,
-        "application_name": _name(spec[app], console),
+        "application_name": _name(_application(app, spec), console),
         "id": name,
         "name": _name(thing, console),
         "rule": None if rule is None else str(rule),
@@ -236,6 +297,30 @@ def _described(place: str, spec: CardSpec, console: Console) -> dict[str, Any]:
         "secret": getattr(thing, "secret", "") or None,
         "tries": None if tries is None else tries.count,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _Worded:
+    """Something without a spec of its own: its names stand in the catalogues."""
+
+    key: str
+
+    @property
+    def name_ja(self) -> str:
+        return messages.text(self.key, "ja")
+
+    @property
+    def name_en(self) -> str:
+        return messages.text(self.key, "en")
+
+
+def _application(app: str, spec: CardSpec) -> Any:
+    return _Worded("slots.place.area") if app == _AREA else spec[app]
+
+
+def _deeds(found: Plan) -> list[Deed]:
+    places = (place.partition("/") for step in found.steps if step.action is Action.MANAGE for place in step.places)
+    return [FREE_AREA[name] for _, _, name in places]
 
 
 def _name(thing: Any, console: Console) -> str:
@@ -268,16 +353,19 @@ def _when(step: Step, console: Console) -> str:
     return console.text(f"explain.when.{step.when}") if step.when else ""
 
 
-def _effects(found: Plan, given: Mapping[str, Any]) -> tuple[bool, bool, str]:
-    """Whether tries can be spent, whether the card is written to, and what is said of tries."""
-    shown = any(step.action in (Action.VERIFY, Action.CHANGE) for step in found.steps)
+def _effects(found: Plan, given: Mapping[str, Any]) -> tuple[bool, str, str]:
+    """Whether tries can be spent, what is written to the card, and what is said of tries."""
+    deeds = _deeds(found)
+    shown = any(step.action in (Action.VERIFY, Action.CHANGE) for step in found.steps) or any(
+        deed.tries for deed in deeds
+    )
     words = ("may_spend_last" if given.get("last_try") else "may_spend") if shown else "spends_none"
-    return shown, any(step.action is Action.CHANGE for step in found.steps), words
+    changes = any(step.action is Action.CHANGE for step in found.steps)
+    area = "writes_area" if any(deed.writes for deed in deeds) else "writes_nothing"
+    return shown, "writes_card" if changes else area, words
 
 
-def _blocks(
-    command: str, found: Plan, effects: tuple[bool, bool, str], spec: CardSpec, console: Console
-) -> list[Block]:
+def _blocks(command: str, found: Plan, effects: tuple[bool, str, str], spec: CardSpec, console: Console) -> list[Block]:
     text = console.text
     _, writes, spends = effects
     blocks: list[Block] = [
@@ -292,14 +380,14 @@ def _blocks(
         for step in steps:
             number += 1
             rows += _rows(number, step, found, spec, console)
-        blocks += [Heading(f"{_name(spec[app], console)} ({app})"), Fields(rows)]
+        blocks += [Heading(f"{_name(_application(app, spec), console)} ({app})"), Fields(rows)]
     files = [text("explain.private", file=one.file) if one.private else one.file for one in found.files]
     blocks += [
         Heading(text("explain.effects")),
         Fields(
             [
                 (text("explain.tries"), text(f"explain.{spends}")),
-                (text("explain.card"), text("explain.writes_card" if writes else "explain.writes_nothing")),
+                (text("explain.card"), text(f"explain.{writes}")),
                 (text("explain.files"), text("explain.comma").join(files) if files else text("explain.no_files")),
             ]
         ),
@@ -314,6 +402,8 @@ def _rows(number: int, step: Step, found: Plan, spec: CardSpec, console: Console
     for place in step.places:
         rows.append((label, str(_described(place, spec, console)["name"])))
         label = _under(console, "or")
+        if step.action is Action.MANAGE:
+            continue
         if step.action in (Action.READ, Action.USE, Action.SECURE):
             rows += _opened_by(place, spec, console, asked=_asked(step, found))
         else:

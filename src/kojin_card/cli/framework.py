@@ -317,16 +317,20 @@ class KojinCommand(_Helpful):
 
 
 def command(
-    path: str, *params: click.Parameter, plan: PlanSource | None = None
+    path: str,
+    *params: click.Parameter,
+    plan: PlanSource | None = None,
+    kind: type[KojinCommand] | None = None,
 ) -> Callable[[Callable[..., Any]], KojinCommand]:
     """Make a command called ``path`` out of a function.
 
     Args:
         plan: what it does to the card (:mod:`.explain`): every command that opens one has a plan, and ``--explain``.
+        kind: of command, where its help says more than others.
     """
 
     def make(run: Callable[..., Any]) -> KojinCommand:
-        return KojinCommand(path, run, params, plan)
+        return (KojinCommand if kind is None else kind)(path, run, params, plan)
 
     return make
 

@@ -15,6 +15,11 @@ def trust_folder() -> Path:
     return _config() / "trust"
 
 
+def owners_file() -> Path:
+    """The owners of slots whose records are believed (``owners.toml``)."""
+    return _config() / "owners.toml"
+
+
 def revocation_folder() -> Path:
     """Revocation lists that were added."""
     return _state() / "revocation"
@@ -23,6 +28,11 @@ def revocation_folder() -> Path:
 def challenge_store() -> Path:
     """The SQLite file of challenges that wait for their proofs."""
     return _state() / "challenges.db"
+
+
+def hand_over_ledger() -> Path:
+    """Which hand-overs of moved slots were taken over at this desk."""
+    return _state() / "hand-overs"
 
 
 def control_folder() -> Path:

@@ -35,6 +35,12 @@ SECRET_NAMES = (
     "new-auth-pin",
     "new-registry-pin",
     "new-sign-password",
+    "slot-pin",
+    "new-slot-pin",
+    "owner-passphrase",
+    "new-owner-passphrase",
+    "issuer-passphrase",
+    "terminal-passphrase",
 )
 #: a file that has one PIN only may call it ``pin``; one that names the PIN is never overruled
 FALLBACK = {"auth-pin": "pin"}

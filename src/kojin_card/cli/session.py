@@ -109,23 +109,25 @@ class Session(AbstractContextManager["Session"]):
 
             self._tracer = Tracer(self.settings, command, given)
 
-    def secrets(self, where: str | None) -> Secrets:
+    def secrets(self, where: str | None, *, of_card: bool = True) -> Secrets:
         """Where this command's secrets come from: ``--secrets``, or prompts that name the card.
 
         The card's serial number is read for the prompt, and only for a prompt; a software card is named by its file.
 
+        Args:
+            of_card: False for the passphrase of a key file, for which no card is opened and none is named.
+
         Raises:
             InputError: there is no such card file, whatever becomes of the secrets.
         """
+        from kojin_card.cli.secret_sources import GivenSecrets, PromptedSecrets
+
         if self._secrets is None:
             self._check_card_file()
-            from kojin_card.cli.secret_sources import GivenSecrets, PromptedSecrets
-
-            if where is not None:
-                self._secrets = GivenSecrets.read(where, self.console)
-            else:
-                named = self._card_name() if PromptedSecrets.possible() else ""
-                self._secrets = PromptedSecrets(self.console, named)
+            found = PromptedSecrets(self.console) if where is None else GivenSecrets.read(where, self.console)
+            self._secrets = found
+        if of_card and isinstance(self._secrets, PromptedSecrets) and not self._secrets.card:
+            self._secrets.card = self._card_name() if PromptedSecrets.possible() else ""
         return self._secrets
 
     def secret(self, where: str | None, name: str) -> Secret | PromptedSecrets:

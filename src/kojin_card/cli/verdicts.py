@@ -111,6 +111,8 @@ def verdict_blocks(verdict: Verdict, console: Console, title: str) -> list[Block
 
 def answer_words(verdict: Verdict, lang: str) -> str:
     """What the answer means for people."""
+    if verdict.subject == "slot":
+        return messages.slot_indication_words(str(verdict.indication), lang)
     return messages.indication_words(str(verdict.indication), lang, verdict.subject, _deciding(verdict))
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 LANGUAGES = ("ja", "en")
-CATALOGUES = ("errors", "details", "say", "help", "demo", "verdicts", "explain", "doctor")
+CATALOGUES = ("errors", "details", "say", "help", "demo", "verdicts", "explain", "doctor", "slots")
 
 _PLACEHOLDERS = Formatter()
 

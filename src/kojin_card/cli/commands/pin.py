@@ -174,7 +174,7 @@ def _expired(card: Card, now: datetime) -> bool | None:
         return None
 
 
-class _AskedTwice:
+class AskedTwice:
     """The new value, asked for twice, because nobody sees what is typed; a :class:`~kojin_card.secret.PinSource`."""
 
     def __init__(self, session: Session, prompts: PromptedSecrets) -> None:
@@ -223,7 +223,7 @@ def change(session: Session, which: str, secrets: str | None, last_try: bool) ->
     if isinstance(source, GivenSecrets) and not source.has(name):
         raise SecretUnavailable(operation="change a PIN", secret=name)  # no other PIN stands in for it here
     old = source.at_hand(name)
-    new = _AskedTwice(session, source) if isinstance(source, PromptedSecrets) else source.at_hand(f"new-{name}")
+    new = AskedTwice(session, source) if isinstance(source, PromptedSecrets) else source.at_hand(f"new-{name}")
     session.card().change_pin(target, old, new, reserve=0 if last_try else 1)
     console = session.console
     words = console.text("say.changed.done", label=console.text(f"say.changed.{which}"))

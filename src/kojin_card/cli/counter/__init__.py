@@ -1,0 +1,1 @@
+"""What ``slot``, ``slot-issuer`` and ``slot-owner`` share: tables, journals, receipts, values, keys, confirmations."""
