@@ -311,7 +311,10 @@ class SlotApplet:
             raise UnexpectedAnswer("a PIN is a Secret", operation=operation, sw=SW.OK)
         with copy:
             sent = command("reset_retry_counter", copy.reveal(), sensitive=True)
-            raise_for_sw(operation, self._sender.send(sent, operation=operation).sw)
+            sw = self._sender.send(sent, operation=operation).sw
+            if sw == SW.REFERENCE_NOT_FOUND:
+                raise NotOnCard("the slot has no PIN", operation=operation, sw=sw)
+            raise_for_sw(operation, sw)
 
     def _guarded(self, operation: str, reserve: int) -> int:
         """The tries left, when one may be spent."""

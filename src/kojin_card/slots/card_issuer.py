@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from kojin_card.errors import (
     DecodeError,
     NoDomain,
+    NoRoom,
     NoSlot,
     NotOnCard,
     SecureChannelError,
@@ -128,9 +129,11 @@ class CardIssuer:
                 if found is None:
                     prefix = spec.aids["ssd_prefix"]
                     aid = prefix.aid + self._random(prefix.random)
-                    manager.install_domain(aid, keys.owner.encode(), wanted)
+                    with _quota_refused():
+                        manager.install_domain(aid, keys.owner.encode(), wanted)
                 elif quota is not None and found.quota != quota:
-                    manager.set_quota(found.aid, quota)
+                    with _quota_refused():
+                        manager.set_quota(found.aid, quota)
             if found is not None:
                 aid = found.aid
             if found is None or not (found.is_locked or self._has_keys(found.aid, keys)):
@@ -163,7 +166,8 @@ class CardIssuer:
                 if found is None:
                     raise NoDomain("", operation=operation, sw=SW.REFERENCE_NOT_FOUND)
                 if found.quota != quota:
-                    manager.set_quota(found.aid, quota)
+                    with _quota_refused():
+                        manager.set_quota(found.aid, quota)
             return self._domain(owner, operation)
 
     def lock_card(self) -> None:
@@ -289,6 +293,18 @@ class CardIssuer:
                 raise NoSlot("", operation=operation, sw=SW.REFERENCE_NOT_FOUND, slot=aid.hex().upper())
             if found.is_locked != locked:
                 (manager.lock if locked else manager.unlock)(aid)
+
+
+@contextlib.contextmanager
+def _quota_refused() -> Iterator[None]:
+    """Say what "no room" means to whoever hands the room out."""
+    try:
+        yield
+    except NoRoom as full:
+        operation, sw = full.operation, full.sw
+    else:
+        return
+    raise NoRoom("less than the owner uses, or more than the card has", operation=operation, sw=sw)
 
 
 def _find(registry: Registry, owner: Owner) -> DomainEntry | None:

@@ -171,6 +171,8 @@ class Desk:
 
     def _to_state(self, manager: ContentManager, manifest: Manifest, wanted: str, operation: str) -> Manifest:
         if not record.may_follow(manifest.state, wanted):
+            if record.state_name(manifest.state) == TERMINATED:
+                raise conflict("the slot is terminated", operation)
             raise conflict(f"a slot that is {record.state_name(manifest.state)} does not become {wanted}", operation)
         new = replace(
             manifest,

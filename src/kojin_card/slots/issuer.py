@@ -330,6 +330,16 @@ class SlotIssuer(Desk):
                 self._opener.forget()
         return newest.version
 
+    def renew(self, aid: bytes) -> bool:
+        """After a change of keys: the record signed by the present record key, the present terminal CA on the list (the
+        one before it stays, since its certificates may still run). False: the slot had both.
+
+        Raises:
+            as :meth:`update` and :meth:`join`; whichever was done stays, and a repeated call does the rest.
+        """
+        signed = self.update(aid, {}).written
+        return self.join(aid) or signed
+
     def hand_over(
         self, aid: bytes, to: Owner, keep: Callable[[bytes], object], *, days: int = HAND_OVER_DAYS
     ) -> HandOver:

@@ -137,6 +137,8 @@ def certify_terminal(
     operation = "certify a terminal"
     if not timedelta(0) <= expiry - issued < timedelta(days=MOST_DAYS):
         raise InputError("a terminal certificate lasts a year at most", operation=operation)
+    if not terminal_certificate.is_name(name):
+        raise InputError("a terminal's name has 1 to 8 of A-Z, 0-9 and hyphen", operation=operation)
     key = compressed_of_pem(public_key_pem)
     octets: bytes | None = None
     try:

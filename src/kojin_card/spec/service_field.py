@@ -162,7 +162,8 @@ class ServiceField:
             return self._sized_problem(text)
         match self.type:
             case ServiceFieldType.CODE:
-                right, words = any(value.code == text for value in self.values), "must be one of its codes"
+                codes = [value.code for value in self.values]
+                right, words = text in codes, f"must be one of its codes: {', '.join(codes)}"
             case ServiceFieldType.DATE:
                 right, words = _day(text) is not None, "must be a real day, written YYYY-MM-DD"
             case ServiceFieldType.NUMBER:

@@ -68,6 +68,11 @@ class TerminalCertificate:
     signature: bytes = field(repr=False)
 
 
+def is_name(text: str) -> bool:
+    """Whether a text may be the name of a terminal."""
+    return _NAME.fullmatch(text) is not None
+
+
 def is_group(text: str) -> bool:
     """Whether a text may be the name of a group of terminals."""
     return _GROUP.fullmatch(text) is not None
@@ -225,7 +230,7 @@ def _is_point(key: bytes) -> bool:
 def _check(body: TerminalBody) -> None:
     for wrong, problem in (
         (len(body.authority) != AUTHORITY_ID_BYTES, "an authority of another length"),
-        (not _NAME.fullmatch(body.name), "a terminal name of another form"),
+        (not is_name(body.name), "a terminal name of another form"),
         (not _is_point(body.key), "a key of another form"),
         (not is_group(body.group), "a group of another form"),
         (len(body.fields) > FIELDS_MOST or not rising(body.fields), "fields that do not rise, or more than 12"),

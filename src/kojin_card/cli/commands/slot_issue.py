@@ -66,7 +66,7 @@ def issue_options() -> tuple[click.Parameter, ...]:
     option("--another", is_flag=True, help="slot_another"),
     option("--batch", metavar="FILE.csv", type=click.Path(path_type=Path, dir_okay=False), help="slot_batch"),
     option("--encoding", type=click.Choice(ENCODINGS), default="utf-8", help="slot_encoding", show_default=True),
-    *desk_options(aid=False),
+    *desk_options(aid=False, batch=True),
     plan=lambda given: of_issue(given),
     kind=Issue,
 )
@@ -164,7 +164,7 @@ def _refuse_second(desk: Desk, service: Service, *, another: bool) -> None:
         UsageError: it has it, and it was not said.
     """
     if not another and (there := second_of(desk.issuer, service)) is not None:
-        words = f"the card has a slot of this service already: {shown_aid(there)}"
+        words = f"the card has a slot of this service already: {shown_aid(there)} (one more: --another)"
         raise UsageError(words, operation=_OPERATION)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kojin_card.cli.counter.desk import Desk, DeskOptions, desk_options
+from kojin_card.cli.counter.desk import LIVING, Desk, DeskOptions, desk_options
 from kojin_card.cli.counter.keys import (
     FILE,
     load_all_services,
@@ -195,12 +195,16 @@ def rotate(
     text = session.console.text
     desk.agree("rotate", [*rows, (text("slots.what.key_version"), f"{before:02X}")])
     after = desk.issuer.rotate()
-    value = {"owner": str(desk.owner), "key_version": after, "written": after != before}
+    living = [one.aid for one in desk.issuer.slots() if one.state in LIVING and not one.locked]
+    renewed = [shown_aid(aid) for aid in living if desk.issuer.renew(aid)]
+    written = after != before or bool(renewed)
+    value = {"owner": str(desk.owner), "key_version": after, "written": written, "renewed": renewed}
     blocks: list[Block] = [
         Heading(text("slots.done.rotate")),
         Fields([*rows, (text("slots.what.key_version"), f"{before:02X} → {after:02X}")]),
+        *(Line(text("slots.renewed", aid=one), Role.GOOD) for one in renewed),
     ]
-    if after == before:
+    if not written:
         blocks.append(Line(text("slots.already"), Role.UNSURE))
     session.answer("slot-rotated", value, blocks)
 
@@ -282,6 +286,8 @@ def certify_terminal(
         raise UsageError(f"the service lets in the groups {listed}", operation="slot-issuer certify-terminal")
     sfis = _sfis(known, read)
     pem = read_input(public_key, MAX_SMALL_BYTES)
+    if until is not None and until < _today(session):
+        raise UsageError("the day of --until is over: name today or a later one", operation="slot-issuer certify-terminal")
     opened = open_owner_keys(session, keys, secrets)
     issued = _today(session)
     last = issued + timedelta(days=_DAYS) if until is None else until

@@ -151,7 +151,9 @@ def create(session: Session, keys: str, quota: int | None, **given: Any) -> None
     owner = owner_keys.owner
     rows = office.rows(owner, *_bytes(session, quota))
     if office.agreed("owner_create", owner, rows, quota=quota):
-        office.answer("owner_create", owner, office.issuer.create_owner(owner_keys, quota))
+        before = office.issuer.area().domain_of(owner)
+        made = office.issuer.create_owner(owner_keys, quota)
+        office.answer("owner_create", owner, made, written=made != before)
 
 
 @command("slot-owner.delete", _owner_option(), *_options(), plan=lambda given: of_issuer(given, "delete"))

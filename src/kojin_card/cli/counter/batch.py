@@ -259,7 +259,7 @@ class _Work:
         aid = self.journal.chosen(row.card)
         if aid is None:
             if not self.batch.another and (there := second_of(issuer, self.service)) is not None:
-                words = f"the card has a slot of this service already: {shown_aid(there)}"
+                words = f"the card has a slot of this service already: {shown_aid(there)} (one more: --another)"
                 raise UsageError(words, operation=_OPERATION)
             aid = issuer.new_instance()
             self.journal.choose(row.card, aid)
@@ -303,7 +303,15 @@ class _Work:
         self.run.fail(row.number, error)
         _forget(row.pin)
         self._say(at, row, "failed")
-        self.session.console.say(f"    {error.words(self.session.lang)}", Role.BAD)
+        self.session.console.say(f"    {_why(error, self.session)}", Role.BAD)
+
+
+def _why(error: KojinError, session: Session) -> str:
+    """What happened at a card, on one line."""
+    from kojin_card.cli.telling import problem
+
+    told = problem(error, session.settings)
+    return f"{told.words} {told.detail}".rstrip()
 
 
 def _forget(pin: Secret | None) -> None:
@@ -359,7 +367,7 @@ def _summary(session: Session, table: Path, run: _Run, total: int, stopped: bool
     words = text("slots.batch.summary", issued=run.issued, already=run.already, failed=run.failures)
     blocks: list[Block] = [Heading(text("slots.batch.title", file=table.name), wrap=True)]
     if told:
-        blocks.append(Fields([(text("slots.batch.bad_row", row=row), one.words) for row, one in told]))
+        blocks.append(Fields([(text("slots.batch.bad_row", row=row), f"{one.words} {one.detail}".rstrip()) for row, one in told]))
     blocks.append(Line(words, Role.GOOD if complete else Role.BAD))
     if not complete:
         blocks.append(Line(text("slots.batch.again")))

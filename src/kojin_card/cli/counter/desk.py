@@ -40,7 +40,7 @@ _OPERATION = "find the slot"
 LIVING = frozenset({"personalized", "active", "suspended"})
 
 
-def desk_options(*, aid: bool = True, receipt: bool = True) -> tuple[click.Parameter, ...]:
+def desk_options(*, aid: bool = True, receipt: bool = True, batch: bool = False) -> tuple[click.Parameter, ...]:
     """What every command of an owner's desk takes."""
     return (
         owner_key_option(),
@@ -48,7 +48,7 @@ def desk_options(*, aid: bool = True, receipt: bool = True) -> tuple[click.Param
         services_option(),
         owners_option(),
         *writing_options(),
-        *(receipt_options() if receipt else ()),
+        *(receipt_options(batch=batch) if receipt else ()),
         *secret_options(last_try=False),
     )
 
@@ -58,10 +58,10 @@ def aid_option() -> click.Parameter:
     return option("--aid", metavar="HEX", callback=_aid, help="slot_aid")
 
 
-def receipt_options() -> tuple[click.Parameter, ...]:
+def receipt_options(*, batch: bool = False) -> tuple[click.Parameter, ...]:
     """``--receipt``, ``--reveal`` and ``--force``."""
     return (
-        option("--receipt", metavar="FILE", help="slot_receipt"),
+        option("--receipt", metavar="FILE", help="slot_receipt_batch" if batch else "slot_receipt"),
         option("--reveal", is_flag=True, help="slot_reveal"),
         option("--force", is_flag=True, help="force"),
     )
@@ -164,7 +164,7 @@ class Desk:
             NoSlot, AmbiguousSlot: none is named and there is not exactly one.
         """
         if self.options.aid is not None:
-            return self.options.aid
+            return _of_slot(self.options.aid)
         slots = self.issuer.slots()
         if self.options.service is not None:
             living = (one.aid for one in slots if one.state in LIVING and not one.locked)
@@ -183,7 +183,7 @@ class Desk:
         if aid is None and service is None:
             aid = only_one(SlotDirectory(self.session.card().channel).walk())
         if aid is not None:
-            return [(text("slots.what.aid"), shown_aid(aid))], {"aid": shown_aid(aid)}
+            return [(text("slots.what.aid"), shown_aid(_of_slot(aid)))], {"aid": shown_aid(aid)}
         named = service_called(self.services, service or "")
         return [(text("slots.what.service"), named.name(self.session.lang))], {"service": named.id}
 
@@ -301,6 +301,19 @@ def answer_planned(session: Session, done: str, rows: Sequence[tuple[str, str]],
     blocks = dry_run(session, text("slots.dry_run.title", done=text(f"slots.done.{done}")), rows)
     told = {"done": done, **value, "about": [{"label": label, "text": words} for label, words in rows]}
     session.answer("slot-planned", told, blocks)
+
+
+def _of_slot(aid: bytes) -> bytes:
+    """An AID that a slot can have.
+
+    Raises:
+        NoSlot: it is a domain's, or an application's.
+    """
+    from kojin_card.spec.free_area import globalplatform_spec
+
+    if not aid.startswith(globalplatform_spec().aids["slot_prefix"].aid):
+        raise NoSlot("not the AID of a slot", operation=_OPERATION, sw=SW.FILE_NOT_FOUND)
+    return aid
 
 
 def only_one(aids: Sequence[bytes]) -> bytes:

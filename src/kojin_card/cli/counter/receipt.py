@@ -119,7 +119,7 @@ class Receipt:
         text, ja = console.text, console.lang == "ja"
         rows = [
             (text("slots.receipt.done"), text(f"slots.done.{self.done}")),
-            (text("slots.what.service"), f"{self.name_ja if ja else self.name_en} ({self.service} {self.version})"),
+            (text("slots.what.service"), self._service(ja)),
             (text("slots.what.owner"), f"{self.owner_name} ({self.owner})" if self.owner_name else self.owner),
             (text("slots.what.legal_basis"), self.legal_basis),
             (text("slots.what.card"), self.card),
@@ -130,6 +130,10 @@ class Receipt:
         ]
         rows += [(text(f"slots.receipt.{name}"), value) for name, value in self.notes.items()]
         return [row for row in rows if row[1]]
+
+    def _service(self, ja: bool) -> str:
+        """Empty of a slot whose service nobody was told: it is gone, or not known here."""
+        return f"{self.name_ja if ja else self.name_en} ({self.service} {self.version})" if self.service else ""
 
     def field_rows(self, console: Console) -> list[tuple[str, str]]:
         """The fields for people."""

@@ -102,15 +102,13 @@ def ask_for(session: Session, service: Service, wanted: Iterable[ServiceField]) 
     """Ask at the terminal for what is missing, again where the field does not take it.
 
     Raises:
-        InputError: nobody is there to be asked; names the first field. Cancelled: they gave up.
+        InputError: nobody is there to be asked; names the fields. Cancelled: they gave up.
     """
-    out: dict[str, str] = {}
-    for one in wanted:
-        if sys.stdin is None or not sys.stdin.isatty():
-            words = f"a value is missing for the field {one.id}"
-            raise InputError(words, operation=_OPERATION, service=service.id, field=one.id)
-        out[one.id] = _ask(session, one)
-    return out
+    asked = list(wanted)
+    if asked and (sys.stdin is None or not sys.stdin.isatty()):
+        listed = ", ".join(one.id for one in asked)
+        raise InputError(f"no value is given for {listed}", operation=_OPERATION, service=service.id)
+    return {one.id: _ask(session, one) for one in asked}
 
 
 def _ask(session: Session, one: ServiceField) -> str:
@@ -118,8 +116,11 @@ def _ask(session: Session, one: ServiceField) -> str:
 
     console = session.console
     label = one.label_ja if console.lang == "ja" else one.label_en
+    example = one.example or "-"
+    if one.values:  # nobody knows codes by heart
+        example = ", ".join(f"{value.code} ({one.words(value.code, console.lang)})" for value in one.values)
     for more in reversed(range(_ASKED_AT_MOST)):
-        console.say(console.text("slots.ask.field", label=label, example=one.example or "-"))
+        console.say(console.text("slots.ask.field", label=label, example=example))
         try:
             typed = input().strip()
         except (EOFError, KeyboardInterrupt, UnicodeDecodeError):
