@@ -79,7 +79,17 @@ def test_the_codes_of_a_field_are_named(cli: Cli, counter: Counter, lang: str) -
         (*CERTIFY, "--terminal-name", "図書館ゲート", "--group", "library", "-o", "x"),
         ("slot", "show", "--terminal", "gate.cert", "--terminal-key", "kiosk.pem"),
         ("slot", "show", "--terminal", "gate.pem", "--terminal-key", "gate.pem"),
-        ("slot-issuer", "join", "--keys", "city.keys", "--partner", "prefecture:13", "--owners", "owners.toml", "--yes"),
+        (
+            "slot-issuer",
+            "join",
+            "--keys",
+            "city.keys",
+            "--partner",
+            "prefecture:13",
+            "--owners",
+            "owners.toml",
+            "--yes",
+        ),
     ],
 )
 def test_what_is_no_damaged_file_is_not_called_one(
@@ -176,7 +186,17 @@ def test_after_a_rotation_the_cards_slots_know_the_new_keys(cli: Cli, counter: C
     certify = ("slot-issuer", "certify-terminal", "gate-public.pem", "--keys", "next.keys", "--service", "facility")
     more = ("--terminal-name", "GATE-2", "--group", "library", "-o", "new.cert")
     assert cli(*certify, *more, secrets=KEYS).exit == 0
-    show = ("slot", "show", "--terminal-key", "gate.pem", "--owners", "next.toml", "--status", "cards.toml", "--terminal")
+    show = (
+        "slot",
+        "show",
+        "--terminal-key",
+        "gate.pem",
+        "--owners",
+        "next.toml",
+        "--status",
+        "cards.toml",
+        "--terminal",
+    )
     assert ran(cli, "card", "en", *show, "new.cert", secrets=None).exit == 8  # no slot lists its CA
     rotate = ("slot-issuer", "rotate", "--keys", "next.keys", "--yes", "--json")
     first = ran(cli, "card", "en", *rotate).json("slot-rotated")

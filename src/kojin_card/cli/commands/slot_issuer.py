@@ -287,7 +287,9 @@ def certify_terminal(
     sfis = _sfis(known, read)
     pem = read_input(public_key, MAX_SMALL_BYTES)
     if until is not None and until < _today(session):
-        raise UsageError("the day of --until is over: name today or a later one", operation="slot-issuer certify-terminal")
+        raise UsageError(
+            "the day of --until is over: name today or a later one", operation="slot-issuer certify-terminal"
+        )
     opened = open_owner_keys(session, keys, secrets)
     issued = _today(session)
     last = issued + timedelta(days=_DAYS) if until is None else until

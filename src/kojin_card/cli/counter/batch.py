@@ -367,7 +367,9 @@ def _summary(session: Session, table: Path, run: _Run, total: int, stopped: bool
     words = text("slots.batch.summary", issued=run.issued, already=run.already, failed=run.failures)
     blocks: list[Block] = [Heading(text("slots.batch.title", file=table.name), wrap=True)]
     if told:
-        blocks.append(Fields([(text("slots.batch.bad_row", row=row), f"{one.words} {one.detail}".rstrip()) for row, one in told]))
+        blocks.append(
+            Fields([(text("slots.batch.bad_row", row=row), f"{one.words} {one.detail}".rstrip()) for row, one in told])
+        )
     blocks.append(Line(words, Role.GOOD if complete else Role.BAD))
     if not complete:
         blocks.append(Line(text("slots.batch.again")))

@@ -24,7 +24,7 @@ _WRITES = {
     "delete": ("delete",),
     "unblock": ("slot_pin",),
     "join": ("store",),
-    "rotate": ("put_key", "own_slot", "store"),
+    "rotate": ("put_key", "store"),
 }
 _ISSUER = {"create": ("create_domain", "put_key"), "delete": ("delete",), "quota": ("quota",), "list": ()}
 
