@@ -49,11 +49,11 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 def write_down(page: str, folder: Path) -> None:
-    """The service that a guide has its reader write, where the guide says."""
-    for number, text in enumerate(blocks(page, "toml")):
-        assert number == 0, "say in the test where the second file goes"
-        (folder / "services").mkdir()
-        (folder / "services" / "library_plus.toml").write_text(text, "utf-8")
+    """The service and the list of cards that a guide has its reader write; the list does not grow old here."""
+    service, cards = blocks(page, "toml")
+    (folder / "services").mkdir()
+    (folder / "services" / "library_plus.toml").write_text(service, "utf-8")
+    (folder / "cards.toml").write_text(re.sub(r"(?<=next_update = )\d{4}", "2099", cards), "utf-8")
 
 
 def type_in(line: str, folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -71,6 +71,15 @@ def demonstrated(page: str, folder: Path, environment: dict[str, str]) -> None:
         assert made.returncode == 0, made.stderr
 
 
+def the_gate_reads(page: str, folder: Path, environment: dict[str, str]) -> None:
+    """The gate's program of the guide, on what the guide's commands left, prints what its comment says."""
+    program = blocks(page, "python")[1]
+    (folder / "gate.py").write_text(program, "utf-8")
+    done = type_in("python gate.py", folder, environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == re.findall(r"print\(.*\)  # (.*)$", program, re.MULTILINE)
+
+
 @pytest.mark.packaging
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_works_as_written(page: str, tmp_path: Path, environment: dict[str, str]) -> None:
@@ -85,6 +94,8 @@ def test_every_command_works_as_written(page: str, tmp_path: Path, environment: 
     for line, code in steps:
         done = type_in(line, tmp_path, environment)
         assert done.returncode == code, f"{line}\n{done.stdout[-1500:]}\n{done.stderr[-1500:]}"
+    if page == "docs/free-area.md":
+        the_gate_reads(page, tmp_path, environment)
 
 
 @pytest.mark.packaging
