@@ -45,8 +45,8 @@ def external_authenticate(card: Context, command: Received) -> Answer:
     one that lost its key, tells the card what day it is at least.
 
     Raises:
-        Refused: in this order: 6985 (no challenge), 6A80 (form), 6A88 (CA), 6982 (signature), 6984 (expired), 6581 (the
-            date could not be kept), 6982 (group), 6982 (proof).
+        Refused: in this order: 6985 (no challenge), 6A80 (form), 6982 (CA, signature), 6984 (expired), 6581 (the date
+            could not be kept), 6982 (group), 6982 (proof).
     """
     slot = rules.admit(card, "external_authenticate", command.apdu)
     visit = rules.visit(card)
@@ -72,14 +72,14 @@ def certified_by(slot: SlotState, certificate: TerminalCertificate) -> TerminalA
     """The terminal CA of a slot that made a certificate, which is valid as far as the slot knows the day.
 
     Raises:
-        Refused: 6A88, no such CA is listed; 6982, not its signature; 6984, expired before the newest date that the
-            slot has seen, or before the certificate's own first day.
+        Refused: 6982, no such CA is listed, or not its signature: which CAs are listed would tell a passer-by, who
+            knows the keys of owners, whose slot this is; 6984, expired before the newest date that the slot has seen,
+            or before the certificate's own first day.
     """
     body = certificate.body
     authority = next((one for one in slot.authorities if authority_id(one.key) == body.authority), None)
-    if authority is None:
-        raise Refused(SW.REFERENCE_NOT_FOUND)
-    if not verifies(load_point(authority.key), certificate.signature, certificate.octets):
+    signer = load_point(body.key if authority is None else authority.key)  # as much work for one as for the other
+    if not verifies(signer, certificate.signature, certificate.octets) or authority is None:
         raise Refused(SW.SECURITY_NOT_SATISFIED)
     if body.expiry < body.issued or bcd.encode_date(body.expiry) < slot.newest:
         raise Refused(SW.REFERENCE_DATA_BLOCKED)
