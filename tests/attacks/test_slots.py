@@ -30,7 +30,7 @@ from client.slots_world import (
     used,
     with_domains,
 )
-from kojin_card.errors import TerminalExpired, TerminalRefused, TerminalUnknown
+from kojin_card.errors import TerminalExpired, TerminalRefused
 from kojin_card.secret import Secret
 from kojin_card.simulator import SoftCard
 from kojin_card.slots import CardStanding, OwnerStore, Standing, StaticStatus
@@ -385,13 +385,14 @@ def test_a_card_that_has_seen_a_later_day_refuses_an_old_certificate() -> None:
     assert "certify-terminal" in caught.value.remedy("en")
 
 
-@pytest.mark.attack("slots", "a terminal of a CA that the owner did not list", "TerminalUnknown")
-def test_a_foreign_terminal_is_unknown() -> None:
+@pytest.mark.attack("slots", "a terminal of a CA that the owner did not list", "TerminalRefused")
+def test_a_foreign_terminal_is_refused() -> None:
     from client.slots_world import NEXT_TOWN
 
     _, world = used()
-    with pytest.raises(TerminalUnknown):
+    with pytest.raises(TerminalRefused) as caught:
         world.terminal(terminal_key(owner=NEXT_TOWN)).read(FACILITY_AID)
+    assert "slot-issuer join" in caught.value.remedy("en")
     assert world.terminal(terminal_key(owner=NEXT_TOWN)).find() == ()
 
 

@@ -65,7 +65,7 @@ class Visitor:
 #: actor -> words that it gets when it shows itself to a slot that does its work; not named: 9000
 REFUSED = {
     "wrong PIN": 0x63C2,
-    "terminal of a CA not listed": 0x6A88,
+    "terminal of a CA not listed": 0x6982,
     "terminal, expired": 0x6984,
     "terminal of another group": 0x6982,
     "terminal, forged": 0x6982,

@@ -417,13 +417,13 @@ class FreeAreaMachine(RuleBasedStateMachine):
         if slot.state not in (1, 2, 3):
             wanted = {WRONG_STATE}
         elif not slot.listed:
-            wanted = {0x6A88, 0x6A80} if issued > expiry else {0x6A88}
+            wanted = {0x6A80, 0x6982} if issued > expiry else {0x6982}
         elif issued > expiry:
             wanted = {0x6A80, 0x6982, 0x6984}
         elif not honest:
             wanted = {0x6982}
         elif bytes.fromhex(expiry) < there.newest:
-            wanted = {0x6984}
+            wanted = {0x6984 if group in slot.groups else 0x6982}
         else:
             newest = max(newest, bytes.fromhex(issued))
             wanted = {OK if group in slot.groups else 0x6982}

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kojin_card.simulator.slot import terminal
+from kojin_card.simulator.slot.card_key import verifies
 from simulator.slot_world import (
     ACTIVE,
     CA,
@@ -189,18 +191,20 @@ def test_a_terminal_key_that_is_no_point(world: World) -> None:
 
 
 def test_what_the_card_looks_at_first(world: World) -> None:
-    """Each certificate has every fault that stands behind the one that is told."""
+    """Each certificate has faults that stand behind the one that is told: expiry comes last, for who proved the key."""
     expired: dict[str, Any] = {"issued": "20250101", "expiry": "20250102"}
     foreign: dict[str, Any] = {"group": "nobody"}
     cases: list[tuple[bytes, int]] = [
         (certificate(STRANGER, **expired, **foreign), 0x6982),
         (certificate(CA, signer=STRANGER, **expired, **foreign), 0x6982),
-        (certificate(**expired, **foreign), 0x6984),
+        (certificate(**expired, **foreign), 0x6982),
+        (certificate(**expired), 0x6984),
         (certificate(**foreign), 0x6982),
     ]
     for presented, word in cases:
         world.challenge()
-        assert world.say(external(presented + tlv("9E", bytes(64))))[1] == word
+        assert world.say(external(presented + tlv("9E", bytes(64))))[1] == 0x6982
+        assert world.terminal(presented) == word
     assert newest(world) == "20261120", "the last one was signed by a listed CA, so its date counts"
 
 
@@ -281,6 +285,34 @@ def test_the_partner_of_one_slot_is_a_stranger_at_another(world: World) -> None:
 
 
 def test_a_passer_by_does_not_learn_whose_slot_it_is(world: World) -> None:
-    """The keys of terminal CAs are public: a forged certificate of a listed one is refused as that of any other."""
+    """The keys of terminal CAs are public, and certificates pass in clear: a forged or captured one of a CA that is
+    listed is refused as that of any other."""
+    context = b"kojin-slot-terminal-v1\x00"
     assert world.terminal(certificate(CA, signer=STRANGER)) == world.terminal(certificate(PARTNER_CA, signer=STRANGER))
     assert world.terminal(certificate(CA, signer=STRANGER)) == world.terminal(certificate(PARTNER_CA)) == 0x6982
+    captured = (certificate(), certificate(issued="20260101", expiry="20260102"), certificate(STRANGER))
+    for real in captured:
+        challenge = world.challenge()
+        assert world.say(external(real + tlv("9E", sign(STRANGER, context + challenge + SLOT))))[1] == 0x6982
+
+
+def test_a_passer_by_costs_as_much_at_any_slot(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is refused with 6982 made the card verify two signatures, whatever was wrong."""
+    verified: list[bool] = []
+
+    def counted(*given: Any) -> bool:
+        verified.append(verifies(*given))
+        return verified[-1]
+
+    monkeypatch.setattr(terminal, "verifies", counted)
+    old: dict[str, Any] = {"issued": "20260101", "expiry": "20260102"}
+    for presented in (
+        certificate(),
+        certificate(**old),
+        certificate(CA, signer=STRANGER),
+        certificate(STRANGER, **old),
+    ):
+        world.challenge()
+        verified.clear()
+        assert world.say(external(presented + tlv("9E", bytes(63) + b"\x01")))[1] == 0x6982
+        assert len(verified) == 2

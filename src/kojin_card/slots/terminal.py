@@ -110,7 +110,7 @@ class SlotTerminal:
 
         Raises:
             NoSlot: none lets this terminal in. AmbiguousSlot: several do.
-            TerminalExpired, TerminalUnknown, TerminalRefused: the slot that was named refuses it.
+            TerminalExpired, TerminalRefused: the slot that was named refuses it.
             SecretFormatError, PinRejected, PinBlocked, PinReserve, UnprovenRefused: as :meth:`CardChannel.verify`.
         """
         operation = "read a slot"
@@ -148,7 +148,7 @@ class SlotTerminal:
         """Prove to the current slot who this terminal is; False: the slot has no record yet.
 
         Raises:
-            TerminalExpired, TerminalUnknown, TerminalRefused: it is not let in.
+            TerminalExpired, TerminalRefused: it is not let in.
         """
         applet = SlotApplet(self._channel.link, aid)
         try:
