@@ -693,8 +693,8 @@ def test_a_listing_is_escaped(desk: Callable[..., Run], counter: Counter) -> Non
         assert "\x1b[31m" not in run.all
     text = (counter.folder / "owners.toml").read_text("utf-8").replace('"City"', '"\\u001b[31mCity"')
     (counter.folder / "owners.toml").write_text(text, "utf-8")
-    shown = desk("both", "slot", "list", "--trial-keys", "--owners", "owners.toml", secrets=None)
-    assert "\x1b[31m" not in shown.all
+    listed = desk("both", "slot", "list", "--trial-keys", "--owners", "owners.toml", secrets=None)
+    assert "\x1b[31m" not in listed.all
 
 
 def test_the_clock_of_these_tests() -> None:
