@@ -569,7 +569,7 @@ def test_rotation(desk: Callable[..., Run], counter: Counter) -> None:
         "--keys",
         "city.keys",
         "--new-file",
-        "next.keys",
+        "later.keys",
         "--public",
         "next.toml",
         "--json",
@@ -579,12 +579,12 @@ def test_rotation(desk: Callable[..., Run], counter: Counter) -> None:
     assert desk("card", *line, secrets=new).exit == 2
     before = run.json("slot-keys")["record_key"]
     assert before not in (counter.folder / "owners.toml").read_text("utf-8")
-    onto = ("slot-issuer", "rotate", "--keys", "next.keys", "--yes", "--json")
+    onto = ("slot-issuer", "rotate", "--keys", "later.keys", "--yes", "--json")
     secrets = {"owner-passphrase": "another-passphrase"}
     first = desk("card", *onto, secrets=secrets).json("slot-rotated")
     assert first["written"] is True
     assert desk("card", *onto, secrets=secrets).json("slot-rotated")["written"] is False
-    assert desk("card", "slot", "suspend", "--keys", "next.keys", "--yes", secrets=secrets).exit == 0
+    assert desk("card", "slot", "suspend", "--keys", "later.keys", "--yes", secrets=secrets).exit == 0
     assert desk("card", "slot", "resume", "--keys", "city.keys", "--yes").exit in (8, 12)
 
 

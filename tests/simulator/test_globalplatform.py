@@ -337,6 +337,10 @@ def test_a_domain_and_a_slot_are_made(soft_card: MakeCard) -> None:
         (3, "", False),
         (4, "7000012050002", True),
         (4, "700001205000", False),
+        (4, "7000012050003", False),  # the check digit
+        (4, "8000012050002", False),
+        (2, "48", False),
+        (1, "48101", False),
         (0, "13101", False),
         (5, "13101", False),
     ],
@@ -674,10 +678,10 @@ def test_the_room_of_the_whole_card_to_the_byte(soft_card: MakeCard) -> None:
     host = issuer(card)
     for n in range(128):
         name = bytes.fromhex("F04B4F4A5344") + n.to_bytes(8, "big")
-        host.ok(install_domain(name, owner(f"{n:05}") + QUOTA + (256).to_bytes(4, "big")))
+        host.ok(install_domain(name, owner(f"13{100 + n}") + QUOTA + (256).to_bytes(4, "big")))
     talk(card, "80CAFF2100 -> FF210F 810180 820400000000 830400000800 9000")
     name = bytes.fromhex("F04B4F4A5344") + (128).to_bytes(8, "big")
-    more = install_domain(name, owner("99999") + QUOTA + (256).to_bytes(4, "big"))
+    more = install_domain(name, owner("13999") + QUOTA + (256).to_bytes(4, "big"))
     assert host.send(more) == (b"", "6A84")
     host.ok(command("80E40000", b"\x4f" + lv(bytes.fromhex("F04B4F4A5344 0000000000000005"))))
     host.ok(more)

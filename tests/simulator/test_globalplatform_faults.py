@@ -293,6 +293,7 @@ FORGED: dict[str, Callable[[dict[str, Any]], object]] = {
     "a short AID": put("domains", 0, "aid", SSD_1[:-1].hex()),
     "an owner that is none": put("domains", 0, "owner_kind", 5),
     "a code that is none": put("domains", 0, "owner_code", ""),
+    "a code of another form": put("domains", 0, "owner_code", "99101"),
     "a quota larger than the card": put("domains", 0, "quota", 0x8001),
     "a negative quota": put("domains", 0, "quota", -1),
     "a quota that is no number": put("domains", 0, "quota", True),

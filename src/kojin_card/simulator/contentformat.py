@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from kojin_card.errors import DecodeError
 from kojin_card.simulator.content import (
     Bank,
     ContentState,
@@ -23,6 +24,7 @@ from kojin_card.simulator.content import (
 )
 from kojin_card.simulator.management import registry
 from kojin_card.spec.free_area import globalplatform_spec, slot_applet_spec
+from kojin_card.spec.owner import Owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,9 +37,8 @@ _SCALAR = 32
 _MOST_INSTANCES = 128  # more than the memory of the card can hold
 _MOST_COUNTER, _MOST_SEQUENCE, _MOST_BYTE = 0xFFFFFFFF, 0xFFFFFF, 0xFF
 _SALT, _DESCRIPTOR_MOST, _SIGNATURE, _POINT, _DATE = 16, 240, 64, 33, 4
-_RULE_MOST, _RULES_MOST, _CODE_MOST, _GROUP_MOST = 0x03, 3, 16, 8
+_RULE_MOST, _RULES_MOST, _GROUP_MOST = 0x03, 3, 8
 _LIFE_CYCLES = (registry.SELECTABLE, registry.PERSONALIZED)
-_KINDS = range(1, 5)
 _AID_SIZE = (5, 16)
 
 
@@ -176,8 +177,10 @@ def _domain(table: Table, platform: PlatformSpec) -> DomainState:
 
 def _owner(table: Table) -> tuple[int, str]:
     kind, code = table.take("owner_kind", int), table.take("owner_code", str)
-    if kind not in _KINDS or not 1 <= len(code) <= _CODE_MOST or not code.isascii() or not code.isalnum():
-        raise table.error("owner_kind and owner_code name no owner")
+    try:
+        Owner.from_octets(kind, code.encode("ascii"))
+    except (DecodeError, UnicodeEncodeError):
+        raise table.error("owner_kind and owner_code name no owner") from None
     return kind, code
 
 

@@ -21,7 +21,7 @@ from kojin_card.cli.counter.keys import (
 from kojin_card.cli.counter.plans import of_desk, of_rotate
 from kojin_card.cli.counter.view import owner_words, shown_aid
 from kojin_card.cli.files import MAX_SMALL_BYTES, read_input, refuse_existing, refuse_same
-from kojin_card.cli.framework import KojinGroup, argument, command, option, output_options, secret_options
+from kojin_card.cli.framework import Day, KojinGroup, argument, command, option, output_options, secret_options
 from kojin_card.cli.render import Block, Fields, Heading, Line, Role
 from kojin_card.cli.wording import JST, day
 from kojin_card.errors import InputError, UsageError
@@ -43,20 +43,6 @@ slot_issuer = KojinGroup(
     },
 )
 _DAYS = 30
-
-
-class Day(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.2
-    """A day of the calendar, ``2026-12-31``."""
-
-    name = "DATE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        if isinstance(value, date):
-            return value
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            self.fail("a day is written 2026-12-31", param, ctx)
 
 
 def _today(session: Session) -> date:
