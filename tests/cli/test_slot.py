@@ -689,3 +689,53 @@ def test_a_listing_is_escaped(desk: Callable[..., Run], counter: Counter) -> Non
     (counter.folder / "owners.toml").write_text(text, "utf-8")
     shown = desk("both", "slot", "list", "--trial-keys", "--owners", "owners.toml", secrets=None)
     assert "\x1b[31m" not in shown.all
+
+
+# --- prompts ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def typing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Somebody at a terminal who types these, hidden; gives the prompts that were shown."""
+    from kojin_card.cli.secret_sources import PromptedSecrets
+
+    def begin(*typed: str) -> list[str]:
+        asked: list[str] = []
+        answers = iter(typed)
+
+        def ask(prompt: str) -> str:
+            asked.append(prompt)
+            return next(answers)
+
+        monkeypatch.setattr(PromptedSecrets, "possible", staticmethod(lambda: True))
+        monkeypatch.setattr("getpass.getpass", ask)
+        return asked
+
+    return begin
+
+
+def test_a_new_passphrase_is_typed_twice(cli: Cli, tmp_path: Path, typing: Callable[..., list[str]]) -> None:
+    """No card is opened for it: there is none."""
+    asked = typing("one-passphrase", "another-passphrase", PASSPHRASE, PASSPHRASE)
+    run = cli("slot-issuer", "init", "a.keys", "--owner", CITY, "--lang", "en")
+    assert (run.exit, len(asked)) == (0, 4)
+    assert messages.text("say.prompt.not_the_same", "en")[:20] in run.err
+    asked = typing(PASSPHRASE)
+    line = ("slot-issuer", "certify-terminal", "none.pem", "--keys", "a.keys", "--service", "facility")
+    assert cli(*line, "--terminal-name", "T", "--group", "library", "-o", "x").exit == 10
+    assert asked == []  # a file that is not there is told first
+    for never in ("one-passphrase", PASSPHRASE):
+        assert never not in run.all
+    typing("a-passphrase", "b-passphrase", "c-passphrase", "d-passphrase", "e-passphrase", "f-passphrase")
+    assert cli("slot-issuer", "init", "b.keys", "--owner", CITY).exit == 2
+    assert not (tmp_path / "b.keys").exists()
+
+
+def test_prompts_of_an_issuance(cli: Cli, counter: Counter, typing: Callable[..., list[str]]) -> None:
+    asked = typing(PASSPHRASE, SLOT_PIN, SLOT_PIN)
+    run = cli("--simulator", "room.json", *SEAL, "--yes", "--lang", "en")
+    assert run.exit == 0
+    assert ["Passphrase" in asked[0], "Slot PIN" in asked[1], "Slot PIN" in asked[2]] == [True] * 3
+    assert not any(word in run.all for word in PRIVATE)
+    typing(PASSPHRASE, "12345", "12345")
+    assert cli("--simulator", "room.json", *SEAL, "--yes", "--another").exit == 2

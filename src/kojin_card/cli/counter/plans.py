@@ -62,7 +62,8 @@ def of_rotate(given: Mapping[str, Any]) -> Plan:
 
 def of_issue(given: Mapping[str, Any]) -> Plan:
     """``slot issue``."""
-    return _written(given, "issue", _of_holder(given))
+    table = None if given["batch"] is None else str(given["batch"])
+    return _written(given, "issue", _of_holder(given)).reading(table)
 
 
 def of_move(given: Mapping[str, Any]) -> Plan:
