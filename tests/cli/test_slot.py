@@ -5,9 +5,7 @@ from __future__ import annotations
 import io
 import json
 import stat
-import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -569,9 +567,9 @@ def test_rotation(desk: Callable[..., Run], counter: Counter) -> None:
         "--keys",
         "city.keys",
         "--new-file",
-        "next.keys",
+        "newer.keys",
         "--public",
-        "next.toml",
+        "newer.toml",
         "--json",
     )
     run = desk("card", *line, secrets=new)
@@ -579,12 +577,12 @@ def test_rotation(desk: Callable[..., Run], counter: Counter) -> None:
     assert desk("card", *line, secrets=new).exit == 2
     before = run.json("slot-keys")["record_key"]
     assert before not in (counter.folder / "owners.toml").read_text("utf-8")
-    onto = ("slot-issuer", "rotate", "--keys", "next.keys", "--yes", "--json")
+    onto = ("slot-issuer", "rotate", "--keys", "newer.keys", "--yes", "--json")
     secrets = {"owner-passphrase": "another-passphrase"}
     first = desk("card", *onto, secrets=secrets).json("slot-rotated")
     assert first["written"] is True
     assert desk("card", *onto, secrets=secrets).json("slot-rotated")["written"] is False
-    assert desk("card", "slot", "suspend", "--keys", "next.keys", "--yes", secrets=secrets).exit == 0
+    assert desk("card", "slot", "suspend", "--keys", "newer.keys", "--yes", secrets=secrets).exit == 0
     assert desk("card", "slot", "resume", "--keys", "city.keys", "--yes").exit in (8, 12)
 
 
@@ -685,18 +683,9 @@ def test_nothing_is_tried_on_a_real_card(
 def test_a_listing_is_escaped(desk: Callable[..., Run], counter: Counter) -> None:
     line = [*ISSUE, "--name", "\x1b[31mred"]
     run = desk("room", *line, "--yes")
-    if run.exit == 0:
-        shown = desk("room", "slot", "list", "--keys", "city.keys").out + desk("room", "slot", "show", *GATE).out
-        assert "\x1b[31m" not in shown + run.all
-    else:
-        assert run.exit in (2, 10)
-        assert "\x1b[31m" not in run.all
+    assert run.exit in (2, 10)
+    assert "\x1b[31m" not in run.all
     text = (counter.folder / "owners.toml").read_text("utf-8").replace('"City"', '"\\u001b[31mCity"')
     (counter.folder / "owners.toml").write_text(text, "utf-8")
     shown = desk("both", "slot", "list", "--trial-keys", "--owners", "owners.toml", secrets=None)
     assert "\x1b[31m" not in shown.all
-
-
-def test_the_clock_of_these_tests() -> None:
-    assert datetime.now(UTC).year < 2099  # valid_until of LIBRARY
-    assert sys.version_info >= (3, 11)

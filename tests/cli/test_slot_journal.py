@@ -42,7 +42,12 @@ def test_the_choice_is_on_the_disk_before_the_card_hears_of_it(tmp_path: Path, m
     synced: list[bytes] = []
     path = tmp_path / "x.journal"
     fsync = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda file: (fsync(file), synced.append(path.read_bytes()))[0])
+
+    def noted(file: int) -> None:
+        fsync(file)
+        synced.append(path.read_bytes())
+
+    monkeypatch.setattr(os, "fsync", noted)
     with Journal(path, ABOUT) as journal:
         journal.choose("a.json", AID)
         assert AID.hex().upper().encode() in synced[-1]
