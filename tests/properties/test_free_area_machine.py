@@ -389,6 +389,9 @@ class FreeAreaMachine(RuleBasedStateMachine):
             here = True
         else:
             assert word == 0x63C0 | left - 1
+        now = content(self.memory.state).slot(aid)
+        assert now is not None
+        assert now.tries_left == (left if word in (WRONG_STATE, 0x6983) else now.tries_full if here else left - 1)
         self.reads(slot, terminal=False, holder=here)
 
     @rule(
