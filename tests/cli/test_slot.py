@@ -586,6 +586,34 @@ def test_rotation(desk: Callable[..., Run], counter: Counter) -> None:
     assert desk("card", "slot", "resume", "--keys", "city.keys", "--yes").exit in (8, 12)
 
 
+def test_the_card_issuers_keys_take_the_place_of_the_trial_keys(desk: Callable[..., Run], counter: Counter) -> None:
+    present = {"issuer-passphrase": PASSPHRASE}
+    new = {"new-issuer-passphrase": PASSPHRASE}
+    onto = ("slot-issuer", "rotate", "--keys", "issuer.keys", "--trial-keys", "--json")
+    before = (counter.folder / "card.json").read_bytes()
+    planned = desk("card", *onto, "--dry-run", secrets=new)
+    assert (planned.exit, planned.json("slot-planned")["owner"]) == (0, None)
+    assert (counter.folder / "card.json").read_bytes() == before
+    assert desk("card", *onto, "--yes", secrets={"new-issuer-passphrase": "not the passphrase"}).exit == 4
+    done = desk("card", *onto, "--yes", secrets=new)
+    assert (done.exit, done.json("slot-rotated")["owner"]) == (0, None)
+    listed = desk("card", "slot", "list", "--issuer-keys", "issuer.keys", "--json", secrets=present).json("slots")
+    assert listed["domains"]
+    assert desk("card", "slot", "list", "--trial-keys", "--json", secrets=None).exit in (8, 12)
+    # once more: the trial keys open nothing any more, and nothing is lost
+    assert desk("card", *onto, "--yes", secrets=new).exit in (8, 12)
+    again = ("slot-issuer", "rotate", "--keys", "issuer.keys", "--issuer-keys", "issuer.keys", "--yes")
+    assert desk("card", *again, secrets={**new, **present}).exit == 2
+
+
+def test_what_does_not_go_with_the_card_issuers_keys(desk: Callable[..., Run]) -> None:
+    line = ("slot-issuer", "rotate", "--keys", "issuer.keys", "--trial-keys", "--yes")
+    assert desk("card", *line, "--new-file", "x.keys", secrets=None).exit == 2
+    assert desk("card", *line, "--issuer-keys", "issuer.keys", secrets=None).exit == 2
+    owners = ("slot-issuer", "rotate", "--keys", "city.keys", "--trial-keys", "--yes")
+    assert desk("card", *owners, secrets={"new-issuer-passphrase": PASSPHRASE}).exit == 10
+
+
 def test_a_terminal_of_ones_own(desk: Callable[..., Run], counter: Counter) -> None:
     certify = ("slot-issuer", "certify-terminal", "gate-public.pem", "--keys", "city.keys", "--service", "facility")
     line = (*certify, "--terminal-name", "GATE-2", "--group", "library", "-o", "two.cert", "--json")
