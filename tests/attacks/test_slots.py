@@ -30,7 +30,7 @@ from client.slots_world import (
     used,
     with_domains,
 )
-from kojin_card.errors import TerminalExpired, TerminalRefused
+from kojin_card.errors import SecureChannelError, TerminalExpired, TerminalRefused
 from kojin_card.secret import Secret
 from kojin_card.simulator import SoftCard
 from kojin_card.slots import CardStanding, OwnerStore, Standing, StaticStatus
@@ -411,6 +411,28 @@ def test_a_terminal_alone_does_not_open_what_wants_the_holder() -> None:
     assert reading.values == {}
     assert "registration_number" in reading.closed
     assert kiosk.read(SEAL_AID, pin=Secret(PIN)).values["registration_number"] == "0012345"
+
+
+@pytest.mark.attack(
+    "slots", "another card's number in clear, when an owner's first keys are put on", "refused, nothing written"
+)
+def test_no_keys_are_made_for_a_number_that_somebody_in_between_told() -> None:
+    """They would be the keys of another card, on a card of the attacker's choice."""
+
+    class Between:
+        def __init__(self, card: SoftCard) -> None:
+            self.card = card
+
+        def transmit(self, command: bytes) -> bytes:
+            answer = self.card.transmit(command)
+            plain = command[:4] == bytes.fromhex("00CA0045")
+            return b"0" * (len(answer) - 2) + answer[-2:] if plain else answer
+
+    card = SoftCard.in_memory(card_state("adult", ISSUED))
+    with pytest.raises(SecureChannelError, match="number"):
+        World.at(Between(card)).issuer.create_owner(keys(TOWN))
+    assert card.state.content is not None
+    assert card.state.content.domains == ()
 
 
 def test_a_list_that_is_old_knows_nothing_but_who_was_stopped() -> None:

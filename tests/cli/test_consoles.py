@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli.commandline import secrets_file
+from cli.counter import CITY, KEYS, TOWN, Counter
 from cli.test_boundary import process
 from cli.test_commands import other_authority
 from cli.test_help import LEAVES
@@ -28,16 +29,24 @@ ENCODINGS = ("cp932", "ascii", "latin-1")
 NAME = "𠮷野　鷗"
 SIGN, AUTH, PIN = {"sign-password": "ABC123"}, {"auth-pin": "1234"}, {"pin": "5678"}
 A = {"code-a": "900000001776"}
+GATE = "--terminal gate.cert --terminal-key gate.pem --owners owners.toml --status cards.toml"
+BY = "--keys city.keys --legal-basis 鷗条例 --yes"
+CERTIFY = "--keys city.keys --service facility --group library"
 TRUST = "--trust simulator --revocation crl"
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a session: later ones use what earlier ones left."""
+    """A line of a session: later ones use what earlier ones left.
+
+    Attributes:
+        area: a card of :mod:`cli.counter` instead of the session's own.
+    """
 
     words: str
     secrets: Mapping[str, str] | None = None
     fails: bool = False
+    area: str = ""
 
 
 #: for every command one that succeeds (or judges) and one that is refused, with names that no such console can show
@@ -109,6 +118,41 @@ LINES = [
     Line("revocation prune --cited no-鷗 --revocation 鷗crl", fails=True),
     Line("pin change auth", {**AUTH, "new-auth-pin": "4826"}),
     Line("pin change registry", {"registry-pin": "9012", "new-registry-pin": "鷗"}, fails=True),
+    Line("slot list", area="both"),
+    Line("slot list --keys no-鷗.keys", KEYS, fails=True),
+    Line("slot list --keys city.keys --owners owners.toml", KEYS, area="both"),
+    Line("slot list --trial-keys --owners owners.toml", area="both"),
+    Line(f"slot show {GATE}", area="both"),
+    Line("slot show --terminal gate.cert", fails=True),
+    Line(f"slot issue facility --fields 鷗.toml --name 𠮷鷗 --receipt 鷗-r.html {BY}", KEYS, area="room"),
+    Line("slot issue 鷗 --keys city.keys --legal-basis 鷗 --yes", KEYS, fails=True),
+    Line("slot issue facility --batch 鷗.csv --keys city.keys --legal-basis 鷗 --yes", KEYS, fails=True),
+    Line("slot update --field category=student --keys city.keys --yes", KEYS, area="card"),
+    Line("slot update --field category=鷗 --keys city.keys --yes", KEYS, area="card", fails=True),
+    Line("slot suspend --keys city.keys --yes", KEYS, area="card"),
+    Line("slot suspend --keys city.keys", KEYS, fails=True),
+    Line("slot resume --keys city.keys --yes", KEYS, area="card"),
+    Line("slot resume --keys city.keys --aid 鷗 --yes", KEYS, fails=True),
+    Line(f"slot move --to {TOWN} -o 鷗.move --keys city.keys --owners owners.toml --yes", KEYS, area="card"),
+    Line("slot move --to 鷗 -o 鷗.other --keys city.keys --yes", KEYS, area="card", fails=True),
+    Line("slot delete --keys city.keys --yes", KEYS, area="card"),
+    Line("slot delete --keys city.keys --yes", KEYS, area="card", fails=True),
+    Line("slot unblock --keys city.keys --yes", {**KEYS, "new-slot-pin": "1357"}, area="seal"),
+    Line("slot unblock --keys city.keys --yes", {**KEYS, "new-slot-pin": "12"}, area="seal", fails=True),
+    Line(f"slot-issuer init 鷗.keys --owner {TOWN} --name-ja 鷗市 --public 鷗-o.toml", KEYS),
+    Line(f"slot-issuer init 鷗.keys --owner {TOWN}", KEYS, fails=True),
+    Line("slot-issuer rotate --keys next.keys --yes", KEYS, area="stopped"),
+    Line("slot-issuer rotate --keys no-鷗.keys --yes", KEYS, area="stopped", fails=True),
+    Line(f"slot-issuer certify-terminal gate-public.pem --terminal-name G -o 鷗.cert {CERTIFY}", KEYS),
+    Line(f"slot-issuer certify-terminal gate-public.pem --terminal-name 鷗 -o 鷗2.cert {CERTIFY}", KEYS, fails=True),
+    Line(f"slot-issuer join --partner {TOWN} --owners owners.toml --keys city.keys --yes", KEYS, area="seal"),
+    Line("slot-issuer join --partner 鷗 --owners owners.toml --keys city.keys --yes", KEYS, area="seal", fails=True),
+    Line("slot-owner create --trial-keys --keys city.keys --yes", KEYS, area="bare"),
+    Line("slot-owner create --keys city.keys --yes", KEYS, area="bare", fails=True),
+    Line(f"slot-owner quota --trial-keys --owner {CITY} --quota 4096 --yes", area="bare"),
+    Line("slot-owner quota --trial-keys --owner 鷗 --quota 4096 --yes", area="bare", fails=True),
+    Line(f"slot-owner delete --trial-keys --owner {CITY} --yes", area="bare"),
+    Line(f"slot-owner delete --trial-keys --owner {CITY} --yes", area="bare", fails=True),
     Line("simulator new 鷗-new.json --persona substitute_name"),
     Line("simulator new 鷗-new.json", fails=True),
     Line("simulator show 鷗-new.json --reveal"),
@@ -155,7 +199,10 @@ class Shown:
 
 @pytest.fixture(scope="module")
 def session(
-    tmp_path_factory: pytest.TempPathFactory, states: Callable[[str], CardState], crls: Path
+    tmp_path_factory: pytest.TempPathFactory,
+    states: Callable[[str], CardState],
+    crls: Path,
+    made_counter: Counter,
 ) -> Callable[[str, str], list[Shown]]:
     """All lines, one after the other, on a console of that encoding and language."""
     import base64
@@ -175,6 +222,8 @@ def session(
         (folder / "鷗.xml").write_text("<鷗>𠮷</鷗>", encoding="utf-8")
         (folder / "ca-鷗.pem").write_bytes(pem)
         (folder / "crl").symlink_to(crls)
+        made_counter.copy(folder)
+        (folder / "鷗.toml").write_bytes((folder / "library.toml").read_bytes())
         environment = {"KOJIN_CARD_CONFIG": str(folder / "home"), "LANG": "C", "LC_ALL": None, "LC_MESSAGES": None}
         shown = []
         with pytest.MonkeyPatch.context() as patch:
@@ -184,7 +233,13 @@ def session(
                     patch.setitem(sys.modules, "smartcard", None)
                 else:
                     Fake(鷗のリーダー=Reader(object())).install(patch)
-                words = ["--simulator", "𠮷鷗.json", "--lang", lang, *line.words.replace("FINGERPRINT", digest).split()]
+                words = [
+                    "--simulator",
+                    f"{line.area or '𠮷鷗'}.json",
+                    "--lang",
+                    lang,
+                    *line.words.replace("FINGERPRINT", digest).split(),
+                ]
                 if line.secrets is not None:
                     words += ["--secrets", str(secrets_file(folder, line.secrets))]
                 result = CliRunner(charset=encoding).invoke(root, words, env=environment)
@@ -206,7 +261,7 @@ def test_no_command_fails_for_want_of_a_character(
         out, err = here.out.decode(encoding), here.err.decode(encoding)
         assert b"Traceback" not in here.out + here.err, line
         assert "\\u" not in err, line  # what the stream itself would write in its need
-        told = (there.out + there.err).decode().translate(dict.fromkeys(map(ord, "✓✗─")))  # these have words instead
+        told = (there.out + there.err).decode().translate(dict.fromkeys(map(ord, "✓✗─█░")))  # these have words instead
         if cannot(told, encoding):
             geta = "?" if cannot("〓", encoding) else "〓"
             assert geta in out + err, line

@@ -43,11 +43,11 @@ def test_the_choice_is_on_the_disk_before_the_card_hears_of_it(tmp_path: Path, m
     path = tmp_path / "x.journal"
     fsync = os.fsync
 
-    def seen(file: int) -> None:
+    def noted(file: int) -> None:
         fsync(file)
         synced.append(path.read_bytes())
 
-    monkeypatch.setattr(os, "fsync", seen)
+    monkeypatch.setattr(os, "fsync", noted)
     with Journal(path, ABOUT) as journal:
         journal.choose("a.json", AID)
         assert AID.hex().upper().encode() in synced[-1]

@@ -35,14 +35,15 @@ def the_same_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """One time, one session key: what is left of the difference between two runs is the card's."""
     now = datetime.now(UTC)
     monkeypatch.setattr(Session, "now", staticmethod(lambda: now))
-    made: tuple[tuple[Any, str, Any], ...] = (
-        (OpenCard, "random", lambda count: bytes(range(count))),
-        (RecordProver, "clock", lambda: now),
-        *((kind, "random", lambda count: bytes(range(count))) for kind in (CardIssuer, SlotIssuer, SlotTerminal)),
-        (SlotDirectory, "random", lambda count: bytes(range(count))),
-    )
-    for made_by, name, fixed in made:
-        defaults = made_by.__init__.__kwdefaults__ or {}
+    for made_by, name, fixed in (
+        (OpenCard.__init__, "random", lambda count: bytes(range(count))),
+        (RecordProver.__init__, "clock", lambda: now),
+        (CardIssuer.__init__, "random", lambda count: bytes(range(count))),
+        (SlotIssuer.__init__, "random", lambda count: bytes(range(count))),
+        (SlotTerminal.__init__, "random", lambda count: bytes(range(count))),
+        (SlotDirectory.__init__, "random", lambda count: bytes(range(count))),
+    ):
+        defaults = made_by.__kwdefaults__ or {}
         assert name in defaults
         monkeypatch.setitem(defaults, name, fixed)
 

@@ -87,6 +87,7 @@ ACTORS = (
     "terminal, then wrong PIN",
     "terminal, then a forged one",
     "holder, then selected again",
+    "holder, then wrong PIN",
     "terminal, then reset",
     "owner",
     "owner in clear",

@@ -351,9 +351,10 @@ class FreeAreaMachine(RuleBasedStateMachine):
 
     @rule(owner=whose, quota=st.sampled_from([1024, QUOTA, 3072]), cut=cuts)
     def give_room(self, owner: Party, quota: int, cut: tuple[int, bool] | None) -> None:
-        """By the issuer; less than is used is refused, or holds for what comes."""
+        """By the issuer; less than is used is refused."""
         session = self.opened(wire.ISD, None)
         if quota < used(content(self.memory.state), owner.domain):
+            assert session.send("80E64000", wire.set_quota(owner.domain, quota)).sw == NO_ROOM
             return
         self.memory.writes, self.memory.cut = 0, cut
         try:
@@ -389,6 +390,9 @@ class FreeAreaMachine(RuleBasedStateMachine):
             here = True
         else:
             assert word == 0x63C0 | left - 1
+        now = content(self.memory.state).slot(aid)
+        assert now is not None
+        assert now.tries_left == (left if word in (WRONG_STATE, 0x6983) else now.tries_full if here else left - 1)
         self.reads(slot, terminal=False, holder=here)
 
     @rule(

@@ -212,6 +212,8 @@ def _certify(stage: Stage, terminal: tuple[str, str, str]) -> Command:
 
 def gate(stage: Stage) -> Outcome:
     """A library's gate reads the library card, and is not let into the seal registration."""
+    from kojin_card.spec.service import load_services
+
     begin, end = (stage.start + timedelta(days=days) for days in (-1, 30))
     status = f'schema = 1\nas_of = {begin.isoformat()}\nnext_update = {end.isoformat()}\nothers = "in_force"\n'
     stage.leave(_STATUS, status.encode("ascii"), "standing")
@@ -226,7 +228,12 @@ def gate(stage: Stage) -> Outcome:
         except NoSlot:
             refused = True
     expect(refused and reading.aid == town.slots["library"] and {**reading.values, **_LIBRARY} == dict(reading.values))
-    rows = [(name, value) for name, value in reading.values.items() if name in _LIBRARY]
+    lang, known = stage.session.lang, load_services()["facility"].fields
+    rows = [
+        (known[name].label(lang), known[name].words(value, lang))
+        for name, value in reading.values.items()
+        if name in _LIBRARY
+    ]
     return Outcome(
         stage.text("gate.about"),
         [

@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from kojin_card.errors import DecodeError
+from kojin_card.errors import DecodeError, UnexpectedAnswer
+from kojin_card.iso7816.apdu import SHORT_LE_MAX, CommandApdu
 from kojin_card.iso7816.status import SW
 from kojin_card.spec import descriptor as descriptors
 from kojin_card.spec.free_area import slot_applet_spec
+from kojin_card.transport.answers import raise_for_sw
 
 if TYPE_CHECKING:
     import datetime
     from collections.abc import Callable, Collection, Mapping
 
     from kojin_card.channel import CardChannel
-    from kojin_card.slots.applet import SlotApplet, SlotStatus
+    from kojin_card.slots.applet import Sender, SlotApplet, SlotStatus
     from kojin_card.spec.descriptor import Descriptor
     from kojin_card.spec.manifest import SignedManifest
     from kojin_card.spec.owner import Owner
@@ -94,10 +96,24 @@ class SlotEvidence:
 def card_identification(channel: CardChannel) -> bytes:
     """Octets of the card identification number (カード識別番号), which every record is bound to.
 
+    It comes in clear: whoever acts on it alone asks again in a session (:func:`identification_in`).
+
     Raises:
-        NotOnCard: a card without one (a smartphone).
+        NotOnCard: a card without one (a smartphone). UnexpectedAnswer: not printable.
     """
-    return channel.get_data(_MANAGER, _IDENTIFICATION)
+    octets = channel.get_data(_MANAGER, _IDENTIFICATION)
+    if not octets.isascii() or not octets.decode("ascii").isprintable():
+        raise UnexpectedAnswer("malformed content: card identification", operation="look at the card", sw=SW.OK)
+    return octets
+
+
+def identification_in(sender: Sender, channel: CardChannel, operation: str) -> bytes:
+    """The same as the issuer's domain gives it in a session with it."""
+    tag = channel.spec[_MANAGER].objects[_IDENTIFICATION].tag
+    get = slot_applet_spec().commands["get_data"]
+    answer = sender.send(CommandApdu(get.cla, get.ins, tag[0], tag[1], le=SHORT_LE_MAX), operation=operation)
+    raise_for_sw(operation, answer.sw)
+    return answer.data
 
 
 def gather(
