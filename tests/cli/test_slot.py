@@ -448,6 +448,12 @@ def test_update_suspend_resume_delete(desk: Callable[..., Run]) -> None:
     run = desk("card", "slot", "update", *own, "--field", "category=student")
     assert (run.exit, run.json("slot-done")["receipt"]["done"]) == (0, "update")
     assert desk("card", "slot", "show", *GATE, "--json", secrets=None).json("slot")["values"]["category"] == "student"
+    moved = ("--field", "former_owner=municipality:13101", "--field", "former_owner_date=2026-10-01")
+    assert desk("card", "slot", "update", *own, *moved).json("slot-done")["written"] is True
+    none = ("--field", "former_owner=", "--field", "former_owner_date=")
+    assert desk("card", "slot", "update", *own, *none).json("slot-done")["written"] is True
+    assert desk("card", "slot", "update", *own, *none).json("slot-done")["written"] is False
+    assert desk("card", "slot", "update", *own, "--field", "category=").exit == 10
     same = desk("card", "slot", "update", *own, "--field", "category=student")
     assert (same.exit, same.json("slot-done")["written"]) == (0, False)
     suspended = desk("card", "slot", "suspend", *own)
