@@ -68,7 +68,7 @@ REFUSED = {
     "terminal of a CA not listed": 0x6A88,
     "terminal, expired": 0x6984,
     "terminal of another group": 0x6982,
-    "terminal, forged": 0x6982,
+    "terminal, forged": 0x6A88,
     "other owner": 0x6300,
     "issuer": 0x6A88,
 }
@@ -141,7 +141,7 @@ def _afterwards(here: Visitor, then: str, state: str) -> None:
         here.shown.discard("key:slot_pin")
     elif then == "a forged one":
         word = wire.show(card, TERMINALS["terminal, forged"], here.aid)
-        assert word == (0x6982 if works("external_authenticate", state) else 0x6985)
+        assert word == (0x6A88 if works("external_authenticate", state) else 0x6985)
         _forget(here)
     elif then == "a wrong MAC":
         assert here.session is not None

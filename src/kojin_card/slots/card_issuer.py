@@ -78,7 +78,7 @@ class CardIssuer:
 
     Args:
         channel: of the card. keys: the issuer's. random: gives that many unpredictable bytes, for AIDs.
-        level: SCP03 security level.
+        level: SCP03 security level; 33 is the only one that will do.
 
     All methods raise UnprovenRefused on a real card, SecureChannelError when the channel breaks.
     """
@@ -121,6 +121,7 @@ class CardIssuer:
         wanted = spec.number("quota_owner") if quota is None else quota
         with self._channel.transaction():
             with self._open(operation) as manager:
+                self._opener.confirm(manager.session, operation)
                 found = _find(manager.status(), keys.owner)
                 if found is None:
                     prefix = spec.aids["ssd_prefix"]
@@ -206,6 +207,7 @@ class CardIssuer:
         with self._channel.transaction(), self._opener.any_master(isd) as (session, master):
             if master.version == newest.version:
                 raise UsageError("the new keys have the version of the present ones", operation=operation)
+            self._opener.confirm(session, operation)
             with diversify(newest, self._opener.card) as keys:
                 replaced = 0 if master.version == INITIAL_VERSION else master.version
                 ContentManager(session).put_key(keys, replaced)

@@ -71,7 +71,7 @@ class SlotIssuer(Desk):
         clock: the time it is, with a zone; dates are those of Japan.
         random: gives that many unpredictable bytes: salts, AIDs, challenges.
         ledger: remembers hand-overs that were taken over, across cards and desks.
-        level: SCP03 security level, 33 unless said otherwise (C-MAC, C-DEC, R-MAC, R-ENC).
+        level: SCP03 security level; 33 (C-MAC, C-DEC, R-MAC, R-ENC) is the only one that will do.
     """
 
     def __init__(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kojin_card.spec.service import Service
     from kojin_card.verdict import Verdict
 
-_MANAGER, _IDENTIFICATION = "card_manager", "card_identification"
+MANAGER, IDENTIFICATION = "card_manager", "card_identification"
 ABSENT, MALFORMED = "absent", "malformed"
 
 
@@ -97,7 +97,7 @@ def card_identification(channel: CardChannel) -> bytes:
     Raises:
         NotOnCard: a card without one (a smartphone).
     """
-    return channel.get_data(_MANAGER, _IDENTIFICATION)
+    return channel.get_data(MANAGER, IDENTIFICATION)
 
 
 def gather(

@@ -41,12 +41,13 @@ def get_challenge(card: Context, command: Received) -> Answer:
 def external_authenticate(card: Context, command: Received) -> Answer:
     """Let a terminal in. Whatever fails, the challenge is used up and an earlier terminal is out.
 
-    The date of a certificate counts as soon as its CA's signature is right: also a terminal of a foreign group, or
-    one that lost its key, tells the card what day it is at least.
+    The proof comes before everything that the slot knows: whose CAs it lists and what day it has seen would tell a
+    passer-by who plays back a certificate, which terminals show in clear, whose slot this is. The date of a certificate
+    counts once its CA's signature is right: also a terminal of a foreign group tells the card what day it is at least.
 
     Raises:
-        Refused: in this order: 6985 (no challenge), 6A80 (form), 6A88 (CA), 6982 (signature), 6984 (expired), 6581 (the
-            date could not be kept), 6982 (group), 6982 (proof).
+        Refused: in this order: 6985 (no challenge), 6A80 (form), 6982 (proof), 6A88 (CA or its signature), 6984
+            (expired), 6581 (the date could not be kept), 6982 (group).
     """
     slot = rules.admit(card, "external_authenticate", command.apdu)
     visit = rules.visit(card)
@@ -55,13 +56,13 @@ def external_authenticate(card: Context, command: Received) -> Answer:
     if challenge is None:
         raise Refused(SW.CONDITIONS_NOT_SATISFIED)
     certificate, key, proof = _read(command.apdu.data)
+    if not verifies(key, proof, proof_message(challenge, slot.aid)):
+        raise Refused(SW.SECURITY_NOT_SATISFIED)
     authority = certified_by(slot, certificate)
     issued = bcd.encode_date(certificate.body.issued)
     if issued > slot.newest:
         card.commit_content(card.content_state.with_slot(slot.aid, lambda one: replace(one, newest=issued)))
     if slot.groups and certificate.body.group not in slot.groups:
-        raise Refused(SW.SECURITY_NOT_SATISFIED)
-    if not verifies(key, proof, proof_message(challenge, slot.aid)):
         raise Refused(SW.SECURITY_NOT_SATISFIED)
     visit.terminal = frozenset(certificate.body.fields) & frozenset(authority.fields)
     card.security.shown.add(rules.TERMINAL)
@@ -71,16 +72,19 @@ def external_authenticate(card: Context, command: Received) -> Answer:
 def certified_by(slot: SlotState, certificate: TerminalCertificate) -> TerminalAuthority:
     """The terminal CA of a slot that made a certificate, which is valid as far as the slot knows the day.
 
+    A CA that is not listed and a signature that is not its own are one answer, after one verification: owners' CAs are
+    public, so a certificate that anybody can make up would tell of each of them whether it is listed here.
+
     Raises:
-        Refused: 6A88, no such CA is listed; 6982, not its signature; 6984, expired before the newest date that the
-            slot has seen, or before the certificate's own first day.
+        Refused: 6A88, no such CA is listed, or not its signature; 6984, expired before the newest date that the slot
+            has seen, or before the certificate's own first day.
     """
     body = certificate.body
     authority = next((one for one in slot.authorities if authority_id(one.key) == body.authority), None)
-    if authority is None:
+    judge = body.key if authority is None else authority.key  # without a CA: for the time that it takes
+    right = verifies(load_point(judge), certificate.signature, certificate.octets)
+    if authority is None or not right:
         raise Refused(SW.REFERENCE_NOT_FOUND)
-    if not verifies(load_point(authority.key), certificate.signature, certificate.octets):
-        raise Refused(SW.SECURITY_NOT_SATISFIED)
     if body.expiry < body.issued or bcd.encode_date(body.expiry) < slot.newest:
         raise Refused(SW.REFERENCE_DATA_BLOCKED)
     return authority
