@@ -54,7 +54,7 @@ def test_a_made_up_certificate_does_not_tell_whose_slot_it_is(*, proved: bool) -
 
 
 @pytest.mark.attack(
-    "slots", "asking a slot whose it is by playing back terminals' certificates", "6982, nothing written"
+    "slots", "asking a slot whose it is by playing certificates back", "6982, nothing written"
 )
 def test_a_certificate_without_its_key_tells_neither_owner_nor_day() -> None:
     def recorded(owner: Owner, first: date) -> bytes:
@@ -80,7 +80,7 @@ def test_who_has_the_key_is_let_in() -> None:
 
 
 @pytest.mark.attack(
-    "slots", "how large the records of a card are, from the room that is left", "6982 without a session"
+    "slots", "how large a card's records are, from the room that is left", "6982 without a session"
 )
 def test_the_room_that_is_left_is_for_sessions() -> None:
     """How much an only slot takes tells which service it is."""

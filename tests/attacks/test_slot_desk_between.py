@@ -1,4 +1,4 @@
-"""Somebody between an owner's or issuer's desk and the card: answers changed on the way, cards that say other things."""
+"""Somebody between an owner's or issuer's desk and the card: answers that were changed on their way."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Between:
 
 
 @pytest.mark.attack(
-    "slots", "a card key put in place of the card's own while a slot is issued", "only level 33 is taken"
+    "slots", "a card key put in place of the card's own at issuance", "only level 33 is taken"
 )
 @pytest.mark.parametrize("level", [0x01, 0x03, 0x11, 0x13])
 def test_an_owner_signs_no_card_key_that_came_without_a_mac(level: int) -> None:
@@ -88,7 +88,7 @@ def test_no_domain_gets_keys_of_another_card() -> None:
 
 
 @pytest.mark.attack(
-    "slots", "a card number changed on the way while the issuer's keys are put in", "nothing is written"
+    "slots", "a card number changed on its way as the issuer's keys are put in", "nothing is written"
 )
 def test_the_issuers_keys_are_not_those_of_another_card() -> None:
     between = another_number()

@@ -225,6 +225,32 @@ def without_expiry() -> SlotReading:
     return read(in_use(), key=terminal_key(fields=(1, 2, 3, 5, 6, 7)))
 
 
+def behind() -> SlotReading:
+    """A terminal whose clock says last year would open what ended since."""
+    one = evidence()
+    assert one.status is not None
+    return judged(replace(one, status=replace(one.status, newest=date(2026, 11, 28))))
+
+
+class WithoutPin:
+    """Between terminal and card: the question for the tries of the slot PIN is answered with "there is none"."""
+
+    def __init__(self, word: str) -> None:
+        self.card, self.word = SoftCard.in_memory(in_use()), bytes.fromhex(word)
+
+    def transmit(self, command: bytes) -> bytes:
+        return self.word if command == bytes.fromhex("00200081") else self.card.transmit(command)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def denied(word: str = "6A88") -> SlotReading:
+    """The finder of a card reads a slot without its PIN, at a terminal that asks for it."""
+    key = terminal_key("kiosk")
+    return World.at(WithoutPin(word)).terminal(key).read(SEAL_AID, pin=Secret(PIN))
+
+
 def of_another_version() -> SlotReading:
     service = replace(load_services()["facility"], version=2)
     return judged(evidence(), services={"facility": service})
@@ -307,6 +333,8 @@ ATTACKS = (
     Attack("a slot after its last day", expired, ("slot_validity.expired",)),
     Attack("a record of tomorrow", lambda: manifest_of(day=date(2026, 11, 28)), ("slot_validity.not_yet",)),
     Attack("a last day that the terminal may not read", without_expiry, ("slot_validity.unread",)),
+    Attack("a terminal whose clock is behind what the card has seen", behind, ("slot_validity.clock",)),
+    Attack("a PIN's slot that says it has none", denied, ("slot_state.no_pin",)),
     Attack("a slot without a record", lambda: read(half_issued()), ("slot_record.absent",)),
     Attack(
         "a record that is none",
@@ -347,6 +375,11 @@ def test_each_is_refused_by_the_check_that_should(attack: Attack) -> None:
     decisive = tuple(r for r in reading.verdict.reasons if REASONS[r].indication is reading.verdict.indication)
     assert decisive == attack.reasons
     assert reading.verdict.indication is attack.indication
+
+
+def test_no_word_in_place_of_the_tries_is_a_holder() -> None:
+    for word in ("6A88", "6A82", "6A83"):
+        assert denied(word).verdict.indication is Indication.TOTAL_FAILED
 
 
 def test_every_reason_of_a_slot_is_shown_here() -> None:

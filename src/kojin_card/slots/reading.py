@@ -74,6 +74,7 @@ class SlotEvidence:
         descriptor_content: as read. descriptor: decoded, when it can be.
         contents: short identifier -> salt and value. closed, missing: short identifiers that were asked for in vain.
         challenge: ours. answer: the card's counter and its signature.
+        no_pin: a slot PIN was to be shown, and the card said that this slot has none.
     """
 
     aid: bytes
@@ -89,6 +90,7 @@ class SlotEvidence:
     missing: tuple[int, ...] = ()
     challenge: bytes = b""
     answer: tuple[int, bytes] | None = None
+    no_pin: bool = False
 
 
 def card_identification(channel: CardChannel) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from datetime import UTC, datetime
 from secrets import token_bytes
 from typing import TYPE_CHECKING
@@ -104,7 +105,8 @@ class SlotTerminal:
         Args:
             aid: the slot; None: the only one that lets this terminal in (and is of ``service``).
             pin: the slot PIN, for fields that want the holder; a source is asked for ``slot-pin``. It goes nowhere when
-                the slot has none.
+                the slot says that it has none; of a service that has one the reading has failed then. That the card
+                took it is the card's word: it is proved by the fields that opened.
             fields: ids of the fields to be read; None: all that are open. One that is not open stands in ``closed``.
             newest_counter: the highest counter that the caller has ever seen of this slot.
 
@@ -131,10 +133,13 @@ class SlotTerminal:
         if not self._authenticate(aid, operation):
             return SlotEvidence(aid, card, problem=ABSENT)
         applet = SlotApplet(self._channel.link, aid)
+        no_pin = pin is not None
         if pin is not None:
             with contextlib.suppress(NotOnCard):  # no PIN here: nothing was sent but the question for its tries
                 applet.verify(pin, operation, reserve=reserve, lang=self._channel.lang)
-        return gather(applet, card, self._services, operation, random=self._random, fields=fields)
+                no_pin = False
+        found = gather(applet, card, self._services, operation, random=self._random, fields=fields)
+        return replace(found, no_pin=no_pin)
 
     def _admitted(self, operation: str) -> None:
         """Whether anything may be tried at all, before anything is sent."""
