@@ -15,6 +15,7 @@ from client.slots_world import (
     BASIS,
     FACILITY,
     FACILITY_AID,
+    FRESH,
     ISSUED,
     NOW,
     PIN,
@@ -30,7 +31,7 @@ from client.slots_world import (
     used,
     with_domains,
 )
-from kojin_card.errors import TerminalExpired, TerminalRefused, TerminalUnknown
+from kojin_card.errors import SpecError, TerminalExpired, TerminalRefused, TerminalUnknown
 from kojin_card.secret import Secret
 from kojin_card.simulator import SoftCard
 from kojin_card.slots import CardStanding, OwnerStore, Standing, StaticStatus
@@ -395,6 +396,18 @@ def test_what_is_not_this_cards_is_not_told(attack: Attack) -> None:
         assert not reading.values
         assert reading.last_day is None
     assert "L00482913" not in repr(reading)
+
+
+@pytest.mark.attack("slots", "a stopped card whose number the list writes otherwise", "stopped, or the list is refused")
+def test_a_stopped_card_is_stopped_however_its_number_is_written() -> None:
+    def listed(number: str) -> StaticStatus:
+        return StaticStatus.parse(f'{FRESH}[[card]]\nnumber = "{number}"\nstanding = "stopped"\nwhy = "lost"\n')
+
+    for written, said in (("abc12", "ABC12"), ("ABC12", "abc12"), ("ABC12", "ABC12  "), ("ABC12", "ABC12\0\0")):
+        assert listed(written).status(said, NOW).standing == Standing.STOPPED
+    for bad in ("ABC 12", " ABC12", "ABC12 ", "ABC12\\t", "ＡＢＣ"):
+        with pytest.raises(SpecError):
+            listed(bad)
 
 
 # --- terminals --------------------------------------------------------------------------------------------------------

@@ -460,13 +460,17 @@ class SlotIssuer(Desk):
         """
         taken = None if self._ledger is None else self._ledger.taken_by(given.id)
         for one in self.slots() if taken is None else ():
-            if one.state == INSTALLED or one.locked:
+            if one.state == INSTALLED:
                 continue
+            if one.locked:  # it may be the one that took it over, and nobody can look
+                raise refused("a slot of this owner is locked on this card: unlock it first")
             with self._opener.slot(one.aid, operation) as manager:
                 found = SlotApplet(manager.session, one.aid).read(
                     slot_applet_spec().number("descriptor_file"), operation
                 )
-            if isinstance(found, bytes) and hand_over_in(found) == given.id:
+            if isinstance(found, int):  # a refusal has no MAC: somebody in between may have said it
+                raise refused("a slot of this owner does not say what it came from")
+            if hand_over_in(found) == given.id:
                 taken = one.aid
         if taken is not None and instance is not None and taken != instance:
             raise refused("taken over before")
