@@ -65,8 +65,8 @@ class StaticStatus:
     """A list in a file: what it names is as it says, everything else as ``others`` says, while the list is fresh.
 
     A file that stops cards and says ``others = "in_force"`` is a stop list; after ``next_update`` (or before ``as_of``)
-    everything that it does not stop is unknown. Card numbers never show in ``repr``. Large and small letters are one, and
-    so is padding at the end: a stopped card must not go through because a list writes its number otherwise.
+    everything that it does not stop is unknown. Card numbers never show in ``repr``. Large and small letters are one,
+    and padding at the end is none: a stopped card must not go through because a list writes its number otherwise.
 
     ::
 

@@ -128,10 +128,15 @@ def _owner(specific: bytes) -> tuple[int, str]:
     if one.tag != globalplatform_spec().tag("owner") or not one.value:
         raise Refused(SW.WRONG_DATA)
     kind, code = one.value[0], one.value[1:]
-    form = _CODES.get(kind)
-    if form is None or not form.fullmatch(code):
+    if not is_owner(kind, code):
         raise Refused(SW.WRONG_DATA)
     return kind, code.decode("ascii")
+
+
+def is_owner(kind: int, code: bytes) -> bool:
+    """Whether kind and code name an owner, as far as a card looks: by the form of the code."""
+    form = _CODES.get(kind)
+    return form is not None and form.fullmatch(code) is not None
 
 
 # --- for personalization, registry update -----------------------------------------------------------------------------
