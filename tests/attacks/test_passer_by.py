@@ -53,9 +53,7 @@ def test_a_made_up_certificate_does_not_tell_whose_slot_it_is(*, proved: bool) -
     assert words == ({0x6A88} if proved else {0x6982})
 
 
-@pytest.mark.attack(
-    "slots", "asking a slot whose it is by playing certificates back", "6982, nothing written"
-)
+@pytest.mark.attack("slots", "asking a slot whose it is by playing certificates back", "6982, nothing written")
 def test_a_certificate_without_its_key_tells_neither_owner_nor_day() -> None:
     def recorded(owner: Owner, first: date) -> bytes:
         _, public = terminal_key_pair(None)
@@ -79,9 +77,7 @@ def test_who_has_the_key_is_let_in() -> None:
     assert presented(terminal_key().octets, terminal_key().signer)[0] == 0x9000
 
 
-@pytest.mark.attack(
-    "slots", "how large a card's records are, from the room that is left", "6982 without a session"
-)
+@pytest.mark.attack("slots", "how large a card's records are, from the room that is left", "6982 without a session")
 def test_the_room_that_is_left_is_for_sessions() -> None:
     """How much an only slot takes tells which service it is."""
     answers = set()

@@ -45,9 +45,7 @@ class Between:
         """Nothing is held."""
 
 
-@pytest.mark.attack(
-    "slots", "a card key put in place of the card's own at issuance", "only level 33 is taken"
-)
+@pytest.mark.attack("slots", "a card key put in place of the card's own at issuance", "only level 33 is taken")
 @pytest.mark.parametrize("level", [0x01, 0x03, 0x11, 0x13])
 def test_an_owner_signs_no_card_key_that_came_without_a_mac(level: int) -> None:
     """Below level 33 the desk reads its records back in clear; without R-MAC it signed whatever key was put there."""
@@ -87,9 +85,7 @@ def test_no_domain_gets_keys_of_another_card() -> None:
     assert not content.domains
 
 
-@pytest.mark.attack(
-    "slots", "a card number changed on its way as the issuer's keys are put in", "nothing is written"
-)
+@pytest.mark.attack("slots", "a card number changed on its way as the issuer's keys are put in", "nothing is written")
 def test_the_issuers_keys_are_not_those_of_another_card() -> None:
     between = another_number()
     before = between.card.state.content

@@ -410,6 +410,29 @@ def test_a_stopped_card_is_stopped_however_its_number_is_written() -> None:
             listed(bad)
 
 
+@pytest.mark.attack("slots", "a card in place of the holder's, to keep the PIN that he types", "no PIN is shown")
+def test_no_pin_goes_to_a_card_that_is_not_genuine() -> None:
+    def asked(state: CardState, **how: Any) -> list[bytes]:
+        card, sent = SoftCard.in_memory(state), []
+
+        class Watched:
+            def transmit(self, command: bytes) -> bytes:
+                sent.append(command)
+                return card.transmit(command)
+
+            def close(self) -> None:
+                """Nothing is held."""
+
+        reading = World.at(Watched()).terminal(terminal_key("kiosk"), **how).read(SEAL_AID, pin=Secret(PIN))
+        assert (reading.verdict.indication is Indication.TOTAL_PASSED) == any(one[1] == 0x20 for one in sent)
+        return [one for one in sent if one[1] == 0x20]
+
+    assert len(asked(in_use())) == 2
+    assert not asked(replace(card_state("child", ISSUED), content=in_use().content))
+    assert not asked(changed(in_use(), lambda slot: replace(slot, card_key=slot.card_key + 1), SEAL_AID))
+    assert not asked(in_use(), owners=OwnerStore())
+
+
 # --- terminals --------------------------------------------------------------------------------------------------------
 
 

@@ -504,6 +504,12 @@ def test_a_hand_over_is_refused_that_does_not_fit() -> None:
     refused(file, "not on this card")
 
 
+@pytest.mark.parametrize("days", [-1, 367, 10**9, 10**12])
+def test_a_hand_over_does_not_last_for_ever(days: int) -> None:
+    with pytest.raises(UsageError):
+        used()[1].desk().hand_over(FACILITY_AID, NEXT_TOWN, bytes, days=days)
+
+
 def test_only_what_continues_is_handed_over() -> None:
     card, world = used()
     kept: list[bytes] = []

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from kojin_card.spec.service import Service
 
 HAND_OVER_DAYS = 14
+_MOST_DAYS = 366
 _FORMER_OWNER, _FORMER_DATE = "former_owner", "former_owner_date"
 
 
@@ -341,7 +342,7 @@ class SlotIssuer(Desk):
             UsageError: to itself, or the service does not continue. NoSlot, SlotConflict, UnprovenRefused.
         """
         operation = "hand a slot over"
-        if to == self._keys.owner or days < 0:
+        if to == self._keys.owner or not 0 <= days <= _MOST_DAYS:
             raise UsageError("a slot is handed over to another owner, for some days", operation=operation)
         with self._channel.transaction():
             with self._opener.slot(aid, operation) as manager:

@@ -78,6 +78,13 @@ class SlotJudge:
         )
         return case.reading(verdict)
 
+    def is_genuine(self, record: SlotEvidence, at: datetime) -> bool:
+        """Whether a record is that of a known owner for this slot and this card, and the chip has its key.
+
+        Of what was gathered without the fields: that much is asked before a PIN is shown.
+        """
+        return _Case(self, record, at).is_genuine()
+
 
 class _Case:
     """One reading."""
@@ -114,6 +121,18 @@ class _Case:
             *self._validity(signed.manifest),
             *self._standing(),
         ]
+
+    def is_genuine(self) -> bool:
+        """See :meth:`SlotJudge.is_genuine`."""
+        evidence = self._evidence
+        signed, content = evidence.signed, evidence.descriptor_content
+        if signed is None or content is None or evidence.descriptor is None:
+            return False
+        manifest = signed.manifest
+        checks = (*self._owner(signed), self._binding(manifest), self._counter(manifest, None), self._chip(signed))
+        return descriptor_digest(content) == manifest.descriptor and all(
+            check.state is CheckState.PASSED for check in checks
+        )
 
     def reading(self, verdict: Verdict) -> SlotReading:
         """What may be told."""

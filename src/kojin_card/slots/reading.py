@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from kojin_card.errors import DecodeError
@@ -111,27 +111,57 @@ def gather(
     random: Callable[[int], bytes],
     fields: Collection[str] | None = None,
 ) -> SlotEvidence:
-    """Read what is open at the current slot: status, manifest, descriptor, fields, and the card key's answer.
+    """Read what is open at the current slot: status, manifest, descriptor, the card key's answer, fields.
 
     Args:
         card: its identification number, octets.
         fields: ids of the fields to be read; None: all. The last day of a service that has one is always read.
     """
+    record = gather_record(applet, card, operation, random=random)
+    return gather_fields(applet, record, services, operation, fields=fields)
+
+
+def gather_record(applet: SlotApplet, card: bytes, operation: str, *, random: Callable[[int], bytes]) -> SlotEvidence:
+    """The part of it that tells whose record of which card it is, and that the chip is here: all but the fields."""
     status = applet.status(operation)
     empty = SlotEvidence(applet.aid, card, status=status)
     try:
         signed = applet.manifest(operation)
     except DecodeError:
-        return _with(empty, problem=MALFORMED)
+        return replace(empty, problem=MALFORMED)
     if isinstance(signed, int):
-        return _with(empty, problem=ABSENT)
+        return replace(empty, problem=ABSENT)
     content = applet.read(slot_applet_spec().number("descriptor_file"), operation)
     descriptor = _descriptor(content)
-    service = None if descriptor is None else services.get(descriptor.service)
+    challenge = random(slot_applet_spec().number("card_challenge_most"))
+    answer = applet.answer_of_card(challenge, operation)
+    return replace(
+        empty,
+        signed=signed,
+        problem=None if descriptor is not None else (ABSENT if isinstance(content, int) else MALFORMED),
+        descriptor_content=content if isinstance(content, bytes) else None,
+        descriptor=descriptor,
+        challenge=challenge,
+        answer=None if isinstance(answer, int) else answer,
+    )
+
+
+def gather_fields(
+    applet: SlotApplet,
+    record: SlotEvidence,
+    services: Mapping[str, Service],
+    operation: str,
+    *,
+    fields: Collection[str] | None = None,
+) -> SlotEvidence:
+    """The same with the fields that its manifest lists. Args: as of :func:`gather`."""
+    if record.signed is None:
+        return record
+    service = None if record.descriptor is None else services.get(record.descriptor.service)
     contents: dict[int, bytes] = {}
     closed: list[int] = []
     missing: list[int] = []
-    for sfi in (one.sfi for one in signed.manifest.fields):
+    for sfi in (one.sfi for one in record.signed.manifest.fields):
         if not _wanted(service, sfi, fields):
             continue
         found = applet.read(sfi, operation)
@@ -139,26 +169,7 @@ def gather(
             contents[sfi] = found
         else:
             (missing if found == SW.FILE_NOT_FOUND else closed).append(sfi)
-    challenge = random(slot_applet_spec().number("card_challenge_most"))
-    answer = applet.answer_of_card(challenge, operation)
-    return SlotEvidence(
-        applet.aid,
-        card,
-        status=status,
-        signed=signed,
-        problem=None if descriptor is not None else (ABSENT if isinstance(content, int) else MALFORMED),
-        descriptor_content=content if isinstance(content, bytes) else None,
-        descriptor=descriptor,
-        contents=contents,
-        closed=tuple(closed),
-        missing=tuple(missing),
-        challenge=challenge,
-        answer=None if isinstance(answer, int) else answer,
-    )
-
-
-def _with(empty: SlotEvidence, *, problem: str) -> SlotEvidence:
-    return SlotEvidence(empty.aid, empty.card_identification, status=empty.status, problem=problem)
+    return replace(record, contents=contents, closed=tuple(closed), missing=tuple(missing))
 
 
 def _descriptor(content: bytes | int) -> Descriptor | None:
