@@ -136,7 +136,7 @@ def test_a_future_certificate_shuts_others_out() -> None:
     assert thief(card, JANUARY) == (EXPIRED, {1})
 
 
-@pytest.mark.attack("slots", "a forged certificate with a later date", "6982, the date stays")
+@pytest.mark.attack("slots", "a forged certificate with a later date", "6A88, the date stays")
 def test_a_forged_certificate_does_not_move_the_date() -> None:
     card = fresh()
     before = slot(card.state, active()).newest

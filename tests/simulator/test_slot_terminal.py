@@ -223,7 +223,7 @@ def test_a_certificate_expires_by_the_newest_date_that_the_card_has_seen(world: 
 
 
 def test_a_stolen_terminal_ages_out_with_the_next_honest_one(world: World) -> None:
-    """Also when that one is of a foreign group, or lost its key: its certificate is signed all the same."""
+    """Also when that one is of a foreign group: its certificate is signed all the same."""
     stolen = certificate(issued="20261001", expiry="20261115")
     assert world.terminal(stolen) == 0x9000
     assert world.terminal(certificate(issued="20261116", expiry="20261130", group="library")) == 0x6982

@@ -257,10 +257,11 @@ class _Work:
         desk = self.desk
         issuer = issuer_of(self.session, card, desk.keys, desk.services, desk.owners)
         aid = self.journal.chosen(row.card)
+        # also when one was chosen before: another desk may have issued since
+        if not self.batch.another and (there := second_of(issuer, self.service)) not in (None, aid):
+            words = f"the card has a slot of this service already: {shown_aid(there)}"
+            raise UsageError(words, operation=_OPERATION)
         if aid is None:
-            if not self.batch.another and (there := second_of(issuer, self.service)) is not None:
-                words = f"the card has a slot of this service already: {shown_aid(there)}"
-                raise UsageError(words, operation=_OPERATION)
             aid = issuer.new_instance()
             self.journal.choose(row.card, aid)
         values = {**self.common, **row.values}
