@@ -409,7 +409,8 @@ class SlotConflict(CardError):
 
 
 class TerminalRefused(AccessDenied):
-    """The slot does not let this terminal in: its group, or its proof."""
+    """The slot does not let this terminal in: its CA or its group is not listed there, or certificate or proof are
+    wrong. The card does not say which: that would tell a passer-by whose slot it is."""
 
     code = "terminal_refused"
 
@@ -418,12 +419,6 @@ class TerminalExpired(TerminalRefused):
     """The terminal's certificate has run out, by the clock or by what the card has seen of the calendar."""
 
     code = "terminal_expired"
-
-
-class TerminalUnknown(TerminalRefused):
-    """The slot's owner has not listed the CA of this terminal's certificate."""
-
-    code = "terminal_unknown"
 
 
 class KeyFileError(InputError):

@@ -15,6 +15,7 @@ from client.slots_world import (
     BASIS,
     FACILITY,
     FACILITY_AID,
+    FRESH,
     ISSUED,
     NOW,
     PIN,
@@ -30,7 +31,7 @@ from client.slots_world import (
     used,
     with_domains,
 )
-from kojin_card.errors import SecureChannelError, TerminalExpired, TerminalRefused, TerminalUnknown
+from kojin_card.errors import SecureChannelError, SpecError, TerminalExpired, TerminalRefused
 from kojin_card.secret import Secret
 from kojin_card.simulator import SoftCard
 from kojin_card.slots import CardStanding, OwnerStore, Standing, StaticStatus
@@ -225,6 +226,32 @@ def without_expiry() -> SlotReading:
     return read(in_use(), key=terminal_key(fields=(1, 2, 3, 5, 6, 7)))
 
 
+def behind() -> SlotReading:
+    """A terminal whose clock says last year would open what ended since."""
+    one = evidence()
+    assert one.status is not None
+    return judged(replace(one, status=replace(one.status, newest=date(2026, 11, 28))))
+
+
+class WithoutPin:
+    """Between terminal and card: the question for the tries of the slot PIN is answered with "there is none"."""
+
+    def __init__(self, word: str) -> None:
+        self.card, self.word = SoftCard.in_memory(in_use()), bytes.fromhex(word)
+
+    def transmit(self, command: bytes) -> bytes:
+        return self.word if command == bytes.fromhex("00200081") else self.card.transmit(command)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def denied(word: str = "6A88") -> SlotReading:
+    """The finder of a card reads a slot without its PIN, at a terminal that asks for it."""
+    key = terminal_key("kiosk")
+    return World.at(WithoutPin(word)).terminal(key).read(SEAL_AID, pin=Secret(PIN))
+
+
 def of_another_version() -> SlotReading:
     service = replace(load_services()["facility"], version=2)
     return judged(evidence(), services={"facility": service})
@@ -307,6 +334,8 @@ ATTACKS = (
     Attack("a slot after its last day", expired, ("slot_validity.expired",)),
     Attack("a record of tomorrow", lambda: manifest_of(day=date(2026, 11, 28)), ("slot_validity.not_yet",)),
     Attack("a last day that the terminal may not read", without_expiry, ("slot_validity.unread",)),
+    Attack("a terminal whose clock is behind what the card has seen", behind, ("slot_validity.clock",)),
+    Attack("a PIN's slot that says it has none", denied, ("slot_state.no_pin",)),
     Attack("a slot without a record", lambda: read(half_issued()), ("slot_record.absent",)),
     Attack(
         "a record that is none",
@@ -349,6 +378,11 @@ def test_each_is_refused_by_the_check_that_should(attack: Attack) -> None:
     assert reading.verdict.indication is attack.indication
 
 
+def test_no_word_in_place_of_the_tries_is_a_holder() -> None:
+    for word in ("6A88", "6A82", "6A83"):
+        assert denied(word).verdict.indication is Indication.TOTAL_FAILED
+
+
 def test_every_reason_of_a_slot_is_shown_here() -> None:
     shown = {reason for attack in ATTACKS for reason in attack.reasons}
     assert shown == {reason for reason in REASONS if reason.split(".")[0] in SLOT_CHECKS}
@@ -362,6 +396,41 @@ def test_what_is_not_this_cards_is_not_told(attack: Attack) -> None:
         assert not reading.values
         assert reading.last_day is None
     assert "L00482913" not in repr(reading)
+
+
+@pytest.mark.attack("slots", "a stopped card whose number the list writes otherwise", "stopped, or the list is refused")
+def test_a_stopped_card_is_stopped_however_its_number_is_written() -> None:
+    def listed(number: str) -> StaticStatus:
+        return StaticStatus.parse(f'{FRESH}[[card]]\nnumber = "{number}"\nstanding = "stopped"\nwhy = "lost"\n')
+
+    for written, said in (("abc12", "ABC12"), ("ABC12", "abc12"), ("ABC12", "ABC12  "), ("ABC12", "ABC12\0\0")):
+        assert listed(written).status(said, NOW).standing == Standing.STOPPED
+    for bad in ("ABC 12", " ABC12", "ABC12 ", "ABC12\\t", "ＡＢＣ"):
+        with pytest.raises(SpecError):
+            listed(bad)
+
+
+@pytest.mark.attack("slots", "a card in place of the holder's, to keep the PIN that he types", "no PIN is shown")
+def test_no_pin_goes_to_a_card_that_is_not_genuine() -> None:
+    def asked(state: CardState, **how: Any) -> list[bytes]:
+        card, sent = SoftCard.in_memory(state), []
+
+        class Watched:
+            def transmit(self, command: bytes) -> bytes:
+                sent.append(command)
+                return card.transmit(command)
+
+            def close(self) -> None:
+                """Nothing is held."""
+
+        reading = World.at(Watched()).terminal(terminal_key("kiosk"), **how).read(SEAL_AID, pin=Secret(PIN))
+        assert (reading.verdict.indication is Indication.TOTAL_PASSED) == any(one[1] == 0x20 for one in sent)
+        return [one for one in sent if one[1] == 0x20]
+
+    assert len(asked(in_use())) == 2
+    assert not asked(replace(card_state("child", ISSUED), content=in_use().content))
+    assert not asked(changed(in_use(), lambda slot: replace(slot, card_key=slot.card_key + 1), SEAL_AID))
+    assert not asked(in_use(), owners=OwnerStore())
 
 
 # --- terminals --------------------------------------------------------------------------------------------------------
@@ -385,13 +454,14 @@ def test_a_card_that_has_seen_a_later_day_refuses_an_old_certificate() -> None:
     assert "certify-terminal" in caught.value.remedy("en")
 
 
-@pytest.mark.attack("slots", "a terminal of a CA that the owner did not list", "TerminalUnknown")
-def test_a_foreign_terminal_is_unknown() -> None:
+@pytest.mark.attack("slots", "a terminal of a CA that the owner did not list", "TerminalRefused")
+def test_a_foreign_terminal_is_refused() -> None:
     from client.slots_world import NEXT_TOWN
 
     _, world = used()
-    with pytest.raises(TerminalUnknown):
+    with pytest.raises(TerminalRefused) as caught:
         world.terminal(terminal_key(owner=NEXT_TOWN)).read(FACILITY_AID)
+    assert "slot-issuer join" in caught.value.remedy("en")
     assert world.terminal(terminal_key(owner=NEXT_TOWN)).find() == ()
 
 

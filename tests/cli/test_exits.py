@@ -72,7 +72,6 @@ CONTRACT: list[tuple[type[errors.KojinError], int]] = [
     (errors.SlotConflict, 9),
     (errors.TerminalRefused, 7),
     (errors.TerminalExpired, 7),
-    (errors.TerminalUnknown, 7),
     (errors.KeyFileError, 10),
     (errors.HandOverRefused, 10),
     (errors.UnprovenRefused, 14),

@@ -12,7 +12,7 @@ import pytest
 
 from cli.commandline import Cli, Run
 from cli.counter import KEYS as OWNER
-from cli.counter import SLOT_PIN, TOWN, WITH_PIN, Counter
+from cli.counter import PASSPHRASE, SLOT_PIN, TOWN, WITH_PIN, Counter
 from cli.test_help import LEAVES
 from kojin_card import messages
 from kojin_card.cli.explain import FREE_AREA, OPERATIONS, Action, Plan, Step
@@ -58,6 +58,7 @@ def laid(case: Case, card: Card, counter: Counter) -> Path:
 
 
 #: every command that opens a card, with each of its options that changes what is opened
+ISSUER = {"new-issuer-passphrase": PASSPHRASE}
 CASES = [
     Case("info"),
     Case("doctor"),
@@ -122,6 +123,7 @@ CASES = [
     Case(f"slot move --keys city.keys --yes --to {TOWN} -o hand-over", OWNER, area="card"),
     Case(f"slot move {TAKE} --take-over moved --fields library.toml", OWNER, area="moved"),
     Case("slot-issuer rotate --keys next.keys --yes", OWNER, area="card"),
+    Case("slot-issuer rotate --keys issuer.keys --trial-keys --yes", ISSUER, area="card"),
     Case(f"slot-issuer join --keys city.keys --yes --partner {TOWN} --owners owners.toml", OWNER, area="card"),
     Case("slot-owner create --trial-keys --keys city.keys --yes", OWNER, area="bare"),
     Case(f"slot-owner quota --trial-keys --owner {TOWN} --quota 4096 --yes", area="card"),

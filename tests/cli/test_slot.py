@@ -448,6 +448,12 @@ def test_update_suspend_resume_delete(desk: Callable[..., Run]) -> None:
     run = desk("card", "slot", "update", *own, "--field", "category=student")
     assert (run.exit, run.json("slot-done")["receipt"]["done"]) == (0, "update")
     assert desk("card", "slot", "show", *GATE, "--json", secrets=None).json("slot")["values"]["category"] == "student"
+    moved = ("--field", "former_owner=municipality:13101", "--field", "former_owner_date=2026-10-01")
+    assert desk("card", "slot", "update", *own, *moved).json("slot-done")["written"] is True
+    none = ("--field", "former_owner=", "--field", "former_owner_date=")
+    assert desk("card", "slot", "update", *own, *none).json("slot-done")["written"] is True
+    assert desk("card", "slot", "update", *own, *none).json("slot-done")["written"] is False
+    assert desk("card", "slot", "update", *own, "--field", "category=").exit == 10
     same = desk("card", "slot", "update", *own, "--field", "category=student")
     assert (same.exit, same.json("slot-done")["written"]) == (0, False)
     suspended = desk("card", "slot", "suspend", *own)
@@ -572,6 +578,8 @@ def test_rotation(desk: Callable[..., Run], counter: Counter) -> None:
         "newer.toml",
         "--json",
     )
+    assert desk("card", *line, "--dry-run").json("slot-planned")["done"] == "rotate"
+    assert not (counter.folder / "newer.keys").exists()
     run = desk("card", *line, secrets=new)
     assert run.exit == 0
     assert desk("card", *line, secrets=new).exit == 2
@@ -584,6 +592,34 @@ def test_rotation(desk: Callable[..., Run], counter: Counter) -> None:
     assert desk("card", *onto, secrets=secrets).json("slot-rotated")["written"] is False
     assert desk("card", "slot", "suspend", "--keys", "newer.keys", "--yes", secrets=secrets).exit == 0
     assert desk("card", "slot", "resume", "--keys", "city.keys", "--yes").exit in (8, 12)
+
+
+def test_the_card_issuers_keys_take_the_place_of_the_trial_keys(desk: Callable[..., Run], counter: Counter) -> None:
+    present = {"issuer-passphrase": PASSPHRASE}
+    new = {"new-issuer-passphrase": PASSPHRASE}
+    onto = ("slot-issuer", "rotate", "--keys", "issuer.keys", "--trial-keys", "--json")
+    before = (counter.folder / "card.json").read_bytes()
+    planned = desk("card", *onto, "--dry-run", secrets=new)
+    assert (planned.exit, planned.json("slot-planned")["owner"]) == (0, None)
+    assert (counter.folder / "card.json").read_bytes() == before
+    assert desk("card", *onto, "--yes", secrets={"new-issuer-passphrase": "not the passphrase"}).exit == 4
+    done = desk("card", *onto, "--yes", secrets=new)
+    assert (done.exit, done.json("slot-rotated")["owner"]) == (0, None)
+    listed = desk("card", "slot", "list", "--issuer-keys", "issuer.keys", "--json", secrets=present).json("slots")
+    assert listed["domains"]
+    assert desk("card", "slot", "list", "--trial-keys", "--json", secrets=None).exit in (8, 12)
+    # once more: the trial keys open nothing any more, and nothing is lost
+    assert desk("card", *onto, "--yes", secrets=new).exit in (8, 12)
+    again = ("slot-issuer", "rotate", "--keys", "issuer.keys", "--issuer-keys", "issuer.keys", "--yes")
+    assert desk("card", *again, secrets={**new, **present}).exit == 2
+
+
+def test_what_does_not_go_with_the_card_issuers_keys(desk: Callable[..., Run]) -> None:
+    line = ("slot-issuer", "rotate", "--keys", "issuer.keys", "--trial-keys", "--yes")
+    assert desk("card", *line, "--new-file", "x.keys", secrets=None).exit == 2
+    assert desk("card", *line, "--issuer-keys", "issuer.keys", secrets=None).exit == 2
+    owners = ("slot-issuer", "rotate", "--keys", "city.keys", "--trial-keys", "--yes")
+    assert desk("card", *owners, secrets={"new-issuer-passphrase": PASSPHRASE}).exit == 10
 
 
 def test_a_terminal_of_ones_own(desk: Callable[..., Run], counter: Counter) -> None:
@@ -687,8 +723,8 @@ def test_a_listing_is_escaped(desk: Callable[..., Run], counter: Counter) -> Non
     assert "\x1b[31m" not in run.all
     text = (counter.folder / "owners.toml").read_text("utf-8").replace('"City"', '"\\u001b[31mCity"')
     (counter.folder / "owners.toml").write_text(text, "utf-8")
-    shown = desk("both", "slot", "list", "--trial-keys", "--owners", "owners.toml", secrets=None)
-    assert "\x1b[31m" not in shown.all
+    listed = desk("both", "slot", "list", "--trial-keys", "--owners", "owners.toml", secrets=None)
+    assert "\x1b[31m" not in listed.all
 
 
 # --- prompts ----------------------------------------------------------------------------------------------------------

@@ -158,6 +158,28 @@ def test_a_card_that_has_the_service_already(batch: Callable[..., Run], counter:
     assert slots(counter, 1) == [2]
 
 
+def test_a_card_that_got_the_service_elsewhere_since(
+    batch: Callable[..., Run], counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its slot was chosen and never made; then another desk issued: a batch that carries on makes no second."""
+    cards(counter, 1)
+
+    def fails(self: SlotIssuer, *args: Any, **more: Any) -> Any:
+        raise TransportError("", operation="issue a slot")
+
+    monkeypatch.setattr(SlotIssuer, "issue", fails)
+    assert batch().exit != 0
+    monkeypatch.undo()
+    monkeypatch.chdir(counter.folder)
+    elsewhere = counter.folder / "elsewhere.csv"
+    elsewhere.write_bytes((counter.folder / "members.csv").read_bytes())
+    line = tuple("elsewhere.csv" if one == "members.csv" else one for one in LINE)
+    assert batch(line=line).exit == 0
+    assert slots(counter, 1) == [1]
+    assert batch().exit == 2
+    assert slots(counter, 1) == [1]
+
+
 def test_receipts_of_a_batch(batch: Callable[..., Run], counter: Counter) -> None:
     cards(counter, 2)
     assert batch("--receipt", "receipts").exit == 0

@@ -205,3 +205,18 @@ def test_after_a_rotation_the_cards_slots_know_the_new_keys(cli: Cli, counter: C
     assert ran(cli, "card", "en", *show, "gate.cert", secrets=None).exit == 0  # the one before it may still run
     again = ran(cli, "card", "en", *rotate).json("slot-rotated")
     assert (again["written"], again["renewed"]) == (False, [])
+
+
+@pytest.mark.parametrize("lang", messages.LANGUAGES)
+@pytest.mark.parametrize("more", [("--legal-basis", "条" * 200), ("--legal-basis", BASIS, "--name", "a\x1b[31m")])
+@pytest.mark.parametrize("way", [("--dry-run",), ("--yes",), ("--yes", "--batch", "members.csv")])
+def test_texts_that_no_slot_takes_are_refused_before_anything(
+    cli: Cli, counter: Counter, more: tuple[str, ...], way: tuple[str, ...], lang: str
+) -> None:
+    Path("members.csv").write_text("card\nroom.json\n", "utf-8")
+    line = ("slot", "issue", "facility", "--keys", "city.keys", "--fields", "library.toml")
+    card = () if "--batch" in way else ("--simulator", "room.json")
+    run = cli(*card, "--lang", lang, *line, *more, *way, secrets=KEYS)
+    assert (run.exit, "--legal-basis" in run.err, "docs/reference" in run.err, run.out) == (10, True, False, "")
+    assert {"ja": "次のことを行います", "en": "About to write"}[lang] not in run.err
+    assert "too long together" not in run.err or lang == "en"

@@ -54,6 +54,20 @@ def test_the_import_loads_nothing_but_itself() -> None:
             "from kojin_card import sign_cms",
             ("click", "rich", "pyhanko", "smartcard", "kojin_card.channel", "kojin_card.simulator"),
         ),
+        (
+            "from kojin_card.slots import SlotDirectory, SlotTerminal",
+            (
+                "click",
+                "kojin_card.globalplatform.content",
+                "kojin_card.globalplatform.file_master",
+                "kojin_card.globalplatform.hsm",
+                "kojin_card.globalplatform.sealed",
+                "kojin_card.simulator",
+                "kojin_card.slots.issuer",
+                "kojin_card.slots.keyfile",
+            ),
+        ),
+        ("from kojin_card import Card, connect, Verifier", ("kojin_card.slots", "kojin_card.globalplatform")),
     ],
 )
 def test_each_name_loads_no_more_than_it_needs(statement: str, absent: tuple[str, ...]) -> None:

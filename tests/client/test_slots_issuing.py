@@ -444,6 +444,37 @@ def test_a_resident_moves_and_the_library_card_goes_on(tmp_path: Path) -> None:
         desk.take_over(file, FACILITY, legal_basis=BASIS, instance=desk.new_instance())
 
 
+@pytest.mark.attack("slots", "a hand-over used again while the slot that it made is locked", "HandOverRefused")
+def test_a_hand_over_is_not_used_again_behind_a_lock() -> None:
+    _, world, file = moved()
+    desk = world.desk(NEXT_TOWN)
+    first = desk.take_over(file, FACILITY, legal_basis=BASIS)
+    world.issuer.lock(first.aid)
+    with pytest.raises(HandOverRefused, match="locked"):
+        world.desk(NEXT_TOWN).take_over(file, FACILITY, legal_basis=BASIS)
+    assert len(world.desk(NEXT_TOWN).slots()) == 1
+    world.issuer.unlock(first.aid)
+    assert world.desk(NEXT_TOWN).take_over(file, FACILITY, legal_basis=BASIS).aid == first.aid
+
+
+@pytest.mark.attack("slots", "a hand-over used again while a refusal is played for what its slot holds", "refused")
+def test_a_hand_over_is_not_used_again_behind_a_refusal() -> None:
+    card, world, file = moved()
+    world.desk(NEXT_TOWN).take_over(file, FACILITY, legal_basis=BASIS)
+
+    class Between:
+        def transmit(self, command: bytes) -> bytes:
+            answer = card.transmit(command)
+            return b"\x6a\x82" if command[:3] == bytes.fromhex("04B09D") else answer
+
+        def close(self) -> None:
+            """Nothing is held."""
+
+    with pytest.raises(HandOverRefused):
+        World.at(Between()).desk(NEXT_TOWN).take_over(file, FACILITY, legal_basis=BASIS)
+    assert len(world.desk(NEXT_TOWN).slots()) == 1
+
+
 def test_a_hand_over_is_refused_that_does_not_fit() -> None:
     card, world, file = moved()
     given = HandOver.decode(file)
@@ -471,6 +502,12 @@ def test_a_hand_over_is_refused_that_does_not_fit() -> None:
     refused(file, "not terminated", world=not_terminated)
     world.desk().delete(FACILITY_AID)
     refused(file, "not on this card")
+
+
+@pytest.mark.parametrize("days", [-1, 367, 10**9, 10**12])
+def test_a_hand_over_does_not_last_for_ever(days: int) -> None:
+    with pytest.raises(UsageError):
+        used()[1].desk().hand_over(FACILITY_AID, NEXT_TOWN, bytes, days=days)
 
 
 def test_only_what_continues_is_handed_over() -> None:

@@ -65,10 +65,10 @@ class Visitor:
 #: actor -> words that it gets when it shows itself to a slot that does its work; not named: 9000
 REFUSED = {
     "wrong PIN": 0x63C2,
-    "terminal of a CA not listed": 0x6A88,
+    "terminal of a CA not listed": 0x6982,
     "terminal, expired": 0x6984,
     "terminal of another group": 0x6982,
-    "terminal, forged": 0x6982,
+    "terminal, forged": 0x6A88,
     "other owner": 0x6300,
     "issuer": 0x6A88,
 }
@@ -87,6 +87,7 @@ ACTORS = (
     "terminal, then wrong PIN",
     "terminal, then a forged one",
     "holder, then selected again",
+    "holder, then wrong PIN",
     "terminal, then reset",
     "owner",
     "owner in clear",

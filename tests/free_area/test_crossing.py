@@ -7,6 +7,7 @@ Whatever happens, the other applications keep every byte, and a refusal leaves t
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,8 +15,10 @@ import pytest
 
 from free_area import wire
 from free_area.actors import ACTORS, Visitor, arrive, holds, record_of, spec, works
+from free_area.cuts import Bench, cuts_of
 from free_area.wire import OK
 from free_area.world import FIELDS, NEW_PIN, PIN, STATES, TERMINALS, WRONG_PIN, content, slot, soft, untouched, world
+from kojin_card.errors import CardRemoved
 from tables import table
 
 if TYPE_CHECKING:
@@ -295,7 +298,7 @@ def changes_nothing(before: CardState, after: CardState, aid: bytes) -> bool:
     return plain(before) == plain(after)
 
 
-@pytest.mark.parametrize("row", table("crossing", ROWS, size=21 * 5, sample=24))
+@pytest.mark.parametrize("row", table("crossing", ROWS, size=22 * 5, sample=24))
 def test_every_command_by_every_actor_in_every_state(row: Row) -> None:
     start = world()
     aid = start.aid(row.state)
@@ -311,6 +314,11 @@ def test_every_command_by_every_actor_in_every_state(row: Row) -> None:
         said = {int(one["sw"], 16) for one in spec()["command"][attempt.command]["words"]} | ANY
         assert word in said or word & 0xFFF0 == 0x63C0, f"{where}: {word:04X} is not a word of this command"
         assert untouched(start.state, card.state), f"{where}: another application"
+        left, now = (slot(one, aid).tries_left for one in (before, card.state))
+        if attempt.what == "wrong" and word & 0xFFF0 == 0x63C0:
+            assert now == left - 1, f"{where}: {left} tries became {now}"
+        elif word != OK:
+            assert now == left, f"{where}: {left} tries became {now}"
         if word not in (OK, 0x6285):
             refused += 1
             assert changes_nothing(before, card.state, aid), f"{where}: a refusal that left something"
@@ -319,8 +327,23 @@ def test_every_command_by_every_actor_in_every_state(row: Row) -> None:
     assert refused, f"{row}: nothing was refused"
 
 
+@pytest.mark.parametrize(("pin", "writes"), [(PIN, 2), (WRONG_PIN, 1)], ids=["right", "wrong"])
+def test_power_lost_during_verify_never_wins_a_try(pin: bytes, writes: int) -> None:
+    """The try is spent before the comparison: power lost at the write that follows has cost it, right or wrong."""
+    aid = world().aid("active")
+    for cut in cuts_of((0, writes)):
+        bench = Bench(world().state, cut)
+        with contextlib.suppress(CardRemoved):
+            wire.select(bench, aid)
+            wire.verify_pin(bench, pin)
+        left = slot(bench.state, aid).tries_left
+        spent = cut.at == 1 and not (cut.write in (0, None) and not cut.kept)
+        restored = pin == PIN and cut.at == 1 and cut.kept and cut.write in (1, None)
+        assert left == (3 if restored or not spent else 2), str(cut)
+
+
 def test_the_table_is_whole() -> None:
     """Actors x states x attempts, typed: none goes missing unseen."""
-    assert len(ACTORS) == 21
+    assert len(ACTORS) == 22
     assert len(ATTEMPTS) == 40
-    assert len(ROWS) * len(ATTEMPTS) == 21 * 5 * 40
+    assert len(ROWS) * len(ATTEMPTS) == 22 * 5 * 40

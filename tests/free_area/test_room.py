@@ -106,6 +106,22 @@ def test_a_hundred_empty_slots_stop_where_the_quota_says(quota: int, fit: int) -
     assert empty_slots(TOWN, quota) == (fit, NO_ROOM if fit < WANTED else wire.OK)
 
 
+def test_a_quota_is_never_less_than_what_is_used_nor_more_than_the_card_has() -> None:
+    card = soft(blank())
+    create_owner(card, TOWN)
+    owner = wire.session(card, TOWN.domain, TOWN.keys)
+    for number in range(3):
+        assert owner.send("80E60C00", wire.install_slot(TOWN.slot(str(number)))).sw == wire.OK
+    issuer = wire.session(card, wire.ISD, wire.TRIAL)
+    least = DOMAIN_COST + 3 * SLOT_COST
+    for quota, word in ((least - 1, NO_ROOM), (least, wire.OK), (TOTAL + 1, NO_ROOM), (TOTAL, wire.OK), (0, NO_ROOM)):
+        before = content(card.state)
+        assert issuer.send("80E64000", wire.set_quota(TOWN.domain, quota)).sw == word
+        assert word == wire.OK or content(card.state) == before
+    (there,) = content(card.state).domains
+    assert there.quota == TOTAL
+
+
 def test_the_whole_card_is_full_before_the_quotas_are() -> None:
     """Four owners with quotas of 16 KiB each: 32768 bytes in all, less four domains, are 165 slots of 192."""
     card = soft(blank())

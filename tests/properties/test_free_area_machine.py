@@ -351,9 +351,10 @@ class FreeAreaMachine(RuleBasedStateMachine):
 
     @rule(owner=whose, quota=st.sampled_from([1024, QUOTA, 3072]), cut=cuts)
     def give_room(self, owner: Party, quota: int, cut: tuple[int, bool] | None) -> None:
-        """By the issuer; less than is used is refused, or holds for what comes."""
+        """By the issuer; less than is used is refused."""
         session = self.opened(wire.ISD, None)
         if quota < used(content(self.memory.state), owner.domain):
+            assert session.send("80E64000", wire.set_quota(owner.domain, quota)).sw == NO_ROOM
             return
         self.memory.writes, self.memory.cut = 0, cut
         try:
@@ -389,6 +390,9 @@ class FreeAreaMachine(RuleBasedStateMachine):
             here = True
         else:
             assert word == 0x63C0 | left - 1
+        now = content(self.memory.state).slot(aid)
+        assert now is not None
+        assert now.tries_left == (left if word in (WRONG_STATE, 0x6983) else now.tries_full if here else left - 1)
         self.reads(slot, terminal=False, holder=here)
 
     @rule(
@@ -417,13 +421,13 @@ class FreeAreaMachine(RuleBasedStateMachine):
         if slot.state not in (1, 2, 3):
             wanted = {WRONG_STATE}
         elif not slot.listed:
-            wanted = {0x6A88, 0x6A80} if issued > expiry else {0x6A88}
+            wanted = {0x6A80, 0x6982} if issued > expiry else {0x6982}
         elif issued > expiry:
             wanted = {0x6A80, 0x6982, 0x6984}
         elif not honest:
             wanted = {0x6982}
         elif bytes.fromhex(expiry) < there.newest:
-            wanted = {0x6984}
+            wanted = {0x6984 if group in slot.groups else 0x6982}
         else:
             newest = max(newest, bytes.fromhex(issued))
             wanted = {OK if group in slot.groups else 0x6982}

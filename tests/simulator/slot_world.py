@@ -237,8 +237,8 @@ def issued_state(card_state: Callable[[str], CardState]) -> CardState:
     """An adult's card with a domain of 8 KiB and two empty slots in it."""
     adult = card_state("adult")
     keys = (KeySet(1, *KEYS),)
-    issuer = DomainState(ISD, 0x0F, bytes.fromhex("9EFE80"), keys=keys)
-    own = DomainState(DOMAIN, 0x0F, bytes.fromhex("808000"), 1, "13101", quota=8192, keys=keys)
+    issuer = DomainState(ISD, 0x0F, bytes.fromhex("905C00"), keys=keys)
+    own = DomainState(DOMAIN, 0x0F, bytes.fromhex("804000"), 1, "13101", quota=8192, keys=keys)
     slots = tuple(SlotState(aid, DOMAIN, 0x07, card_key=0x777 + n) for n, aid in enumerate((SLOT, OTHER_SLOT)))
     return replace(adult, content=ContentState(issuer, (own,), slots))
 

@@ -162,7 +162,7 @@ def test_what_every_domain_tells(soft_card: MakeCard) -> None:
         "80CA00E000 -> E012 C00401FF8810 C00402FF8810 C00403FF8810 9000",
         "00CA00E000 -> C00401FF8810 C00402FF8810 C00403FF8810 9000",
         "80CA00C100 -> C103 000000 9000",
-        "80CAFF2100 -> FF210F 810100 820400008000 830400000800 9000",
+        "80CAFF2100 -> 6982",
         "80CA006600 -> 6631 732F .. 06092A864886FC6B040370 9000",
         "80CA004500 -> 45.. 9000",
         "80CA00E0 -> 6700",
@@ -337,6 +337,10 @@ def test_a_domain_and_a_slot_are_made(soft_card: MakeCard) -> None:
         (3, "", False),
         (4, "7000012050002", True),
         (4, "700001205000", False),
+        (4, "7000012050003", False),  # the check digit
+        (4, "8000012050002", False),
+        (2, "48", False),
+        (1, "48101", False),
         (0, "13101", False),
         (5, "13101", False),
     ],
@@ -674,10 +678,11 @@ def test_the_room_of_the_whole_card_to_the_byte(soft_card: MakeCard) -> None:
     host = issuer(card)
     for n in range(128):
         name = bytes.fromhex("F04B4F4A5344") + n.to_bytes(8, "big")
-        host.ok(install_domain(name, owner(f"{n:05}") + QUOTA + (256).to_bytes(4, "big")))
-    talk(card, "80CAFF2100 -> FF210F 810180 820400000000 830400000800 9000")
+        host.ok(install_domain(name, owner(f"13{100 + n}") + QUOTA + (256).to_bytes(4, "big")))
+    talk(card, "80CAFF2100 -> 6982", "00CAFF2100 -> 6982")
+    assert host.ok("80CAFF2100").hex() == "ff210f810180820400000000830400000800"
     name = bytes.fromhex("F04B4F4A5344") + (128).to_bytes(8, "big")
-    more = install_domain(name, owner("99999") + QUOTA + (256).to_bytes(4, "big"))
+    more = install_domain(name, owner("13999") + QUOTA + (256).to_bytes(4, "big"))
     assert host.send(more) == (b"", "6A84")
     host.ok(command("80E40000", b"\x4f" + lv(bytes.fromhex("F04B4F4A5344 0000000000000005"))))
     host.ok(more)

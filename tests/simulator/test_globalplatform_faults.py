@@ -204,7 +204,7 @@ def test_store_data_goes_to_the_slot_that_is_named(soft_card: MakeCard, stored: 
 def bank(size: int) -> Bank:
     """A bank of that many bytes by the charges of the spec: 64 + 16 + descriptor + fields with 2 for each."""
     field = FieldState(1, b"\x01", bytes(size - 64 - 16 - 40 - 2 - 1))
-    return Bank(1, 1, bytes(4), bytes(40), (field,), bytes(64))
+    return Bank(1, 1, bytes.fromhex("20261101"), bytes(40), (field,), bytes(64))
 
 
 def test_a_slot_pays_twice_for_the_larger_bank(soft_card: MakeCard) -> None:
@@ -293,6 +293,7 @@ FORGED: dict[str, Callable[[dict[str, Any]], object]] = {
     "a short AID": put("domains", 0, "aid", SSD_1[:-1].hex()),
     "an owner that is none": put("domains", 0, "owner_kind", 5),
     "a code that is none": put("domains", 0, "owner_code", ""),
+    "a code of another form": put("domains", 0, "owner_code", "99101"),
     "a quota larger than the card": put("domains", 0, "quota", 0x8001),
     "a negative quota": put("domains", 0, "quota", -1),
     "a quota that is no number": put("domains", 0, "quota", True),
@@ -323,6 +324,27 @@ FORGED: dict[str, Callable[[dict[str, Any]], object]] = {
     "a bank twice": put("slots", 0, "banks", 0, "place", 1),
     "active beyond": put("slots", 0, "active", 2),
     "a state of a bank that is none": put("slots", 0, "banks", 0, "state", 5),
+    "a record that is installed": put("slots", 0, "banks", 0, "state", 0),
+    "a record without a counter": put("slots", 0, "banks", 0, "counter", 0),
+    "a day that is none": put("slots", 0, "banks", 0, "date", "20261399"),
+    "a newest day that is none": put("slots", 0, "newest", "99999999"),
+    "a counter and no record": lambda content: content["slots"][0].pop("active"),
+    "a record and no counter": put("slots", 0, "counter", 0),
+    "a slot whose domain the issuer's keys would open": put("domains", 0, "keys", []),
+    "an owner with more privileges": put("domains", 0, "privileges", "905c00"),
+    "an issuer with fewer": put("issuer", "privileges", "800000"),
+    "an owner with the keys of the beginning": put("domains", 0, "keys", 0, "version", 0xFF),
+    "a version that PUT KEY does not know": put("issuer", "keys", 0, "version", 0x80),
+    "an owner's code of another kind": put("domains", 0, "owner_code", "1310A"),
+    "a quota below what is used": put("domains", 0, "quota", 600),
+    "a terminal CA twice": lambda content: content["slots"][0]["authorities"].extend(
+        content["slots"][0]["authorities"]
+    ),
+    "fields of a CA that no slot has": put("slots", 0, "authorities", 0, "fields", "01ff"),
+    "a group that no certificate has": put("slots", 0, "groups", ["A B"]),
+    "a group twice": put("slots", 0, "groups", ["kiosk", "kiosk"]),
+    "fewer tries than every PIN has": lambda content: content["slots"][0].update(tries_left=1, tries_full=1),
+    "a descriptor that is salt alone": put("slots", 0, "banks", 0, "descriptor", "00" * 16),
     "a short signature": put("slots", 0, "banks", 0, "signature", "00" * 63),
     "a field 0": put("slots", 0, "banks", 0, "fields", 0, "sfi", 0),
     "a field 25": put("slots", 0, "banks", 0, "fields", 0, "sfi", 25),

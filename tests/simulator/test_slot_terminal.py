@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kojin_card.simulator.slot import terminal
+from kojin_card.simulator.slot.card_key import verifies
 from simulator.slot_world import (
     ACTIVE,
     CA,
@@ -95,7 +97,7 @@ def test_forms_of_get_challenge(world: World) -> None:
     ("what", "failure"),
     [
         ("a failed proof", 0x6982),
-        ("a foreign CA", 0x6A88),
+        ("a foreign CA", 0x6982),
         ("garbage", 0x6A80),
         ("no challenge", 0x6985),
         ("expired", 0x6984),
@@ -189,18 +191,20 @@ def test_a_terminal_key_that_is_no_point(world: World) -> None:
 
 
 def test_what_the_card_looks_at_first(world: World) -> None:
-    """Each certificate has every fault that stands behind the one that is told."""
+    """Each certificate has faults that stand behind the one that is told: expiry comes last, for who proved the key."""
     expired: dict[str, Any] = {"issued": "20250101", "expiry": "20250102"}
     foreign: dict[str, Any] = {"group": "nobody"}
     cases: list[tuple[bytes, int]] = [
-        (certificate(STRANGER, **expired, **foreign), 0x6A88),
+        (certificate(STRANGER, **expired, **foreign), 0x6982),
         (certificate(CA, signer=STRANGER, **expired, **foreign), 0x6982),
-        (certificate(**expired, **foreign), 0x6984),
+        (certificate(**expired, **foreign), 0x6982),
+        (certificate(**expired), 0x6984),
         (certificate(**foreign), 0x6982),
     ]
     for presented, word in cases:
         world.challenge()
-        assert world.say(external(presented + tlv("9E", bytes(64))))[1] == word
+        assert world.say(external(presented + tlv("9E", bytes(64))))[1] == 0x6982
+        assert world.terminal(presented) == word
     assert newest(world) == "20261120", "the last one was signed by a listed CA, so its date counts"
 
 
@@ -219,7 +223,7 @@ def test_a_certificate_expires_by_the_newest_date_that_the_card_has_seen(world: 
 
 
 def test_a_stolen_terminal_ages_out_with_the_next_honest_one(world: World) -> None:
-    """Also when that one is of a foreign group, or lost its key: its certificate is signed all the same."""
+    """Also when that one is of a foreign group: its certificate is signed all the same."""
     stolen = certificate(issued="20261001", expiry="20261115")
     assert world.terminal(stolen) == 0x9000
     assert world.terminal(certificate(issued="20261116", expiry="20261130", group="library")) == 0x6982
@@ -259,13 +263,13 @@ def test_groups(world: World) -> None:
 def test_joint_use_and_its_ceiling(world: World) -> None:
     """A partner's terminal reads at most what was listed of its CA."""
     partner = certificate(PARTNER_CA, fields="0103040A")
-    assert world.terminal(partner) == 0x6A88
+    assert world.terminal(partner) == 0x6982
     assert world.store(authorities(authority(), authority(PARTNER_CA, "040A"))) == 0x9000
     assert world.terminal(partner) == 0x9000
     assert {sfi for sfi in range(1, 11) if world.read(sfi)[1] == 0x9000} == {4, 5, 10}
     assert world.store(authorities(authority())) == 0x9000
     assert world.read(4)[1] == 0x6982, "who was let in by other settings is out"
-    assert world.terminal(partner) == 0x6A88
+    assert world.terminal(partner) == 0x6982
     assert world.terminal() == 0x9000
 
 
@@ -277,4 +281,38 @@ def test_a_terminal_for_no_field_sees_that_the_record_is_there(world: World) -> 
 def test_the_partner_of_one_slot_is_a_stranger_at_another(world: World) -> None:
     proofs = itertools.product((certificate(), certificate(PARTNER_CA)), (OTHER_SLOT,))
     for presented, aid in proofs:
-        assert world.say(world.authenticate(presented, world.challenge(), aid))[1] in (0x6982, 0x6A88)
+        assert world.say(world.authenticate(presented, world.challenge(), aid))[1] == 0x6982
+
+
+def test_a_passer_by_does_not_learn_whose_slot_it_is(world: World) -> None:
+    """The keys of terminal CAs are public, and certificates pass in clear: a forged or captured one of a CA that is
+    listed is refused as that of any other."""
+    context = b"kojin-slot-terminal-v1\x00"
+    assert world.terminal(certificate(CA, signer=STRANGER)) == world.terminal(certificate(PARTNER_CA, signer=STRANGER))
+    assert world.terminal(certificate(CA, signer=STRANGER)) == world.terminal(certificate(PARTNER_CA)) == 0x6982
+    captured = (certificate(), certificate(issued="20260101", expiry="20260102"), certificate(STRANGER))
+    for real in captured:
+        challenge = world.challenge()
+        assert world.say(external(real + tlv("9E", sign(STRANGER, context + challenge + SLOT))))[1] == 0x6982
+
+
+def test_a_passer_by_costs_as_much_at_any_slot(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is refused with 6982 made the card verify two signatures, whatever was wrong."""
+    verified: list[bool] = []
+
+    def counted(*given: Any) -> bool:
+        verified.append(verifies(*given))
+        return verified[-1]
+
+    monkeypatch.setattr(terminal, "verifies", counted)
+    old: dict[str, Any] = {"issued": "20260101", "expiry": "20260102"}
+    for presented in (
+        certificate(),
+        certificate(**old),
+        certificate(CA, signer=STRANGER),
+        certificate(STRANGER, **old),
+    ):
+        world.challenge()
+        verified.clear()
+        assert world.say(external(presented + tlv("9E", bytes(63) + b"\x01")))[1] == 0x6982
+        assert len(verified) == 2

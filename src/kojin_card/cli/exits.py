@@ -92,7 +92,6 @@ BY_CODE: Mapping[str, Exit] = {
     "slot_conflict": Exit.CARD_FAILED,
     "terminal_refused": Exit.ACCESS_DENIED,
     "terminal_expired": Exit.ACCESS_DENIED,
-    "terminal_unknown": Exit.ACCESS_DENIED,
     "key_file": Exit.BAD_INPUT,
     "hand_over_refused": Exit.BAD_INPUT,
     "unproven": Exit.UNPROVEN,

@@ -95,7 +95,7 @@ FREE_AREA: Mapping[str, Deed] = {
     "store": Deed(("store data", *_STORED), writes=True),
     "slot_pin": Deed(("unblock the slot PIN",), writes=True),
     "delete": Deed(("delete from the card",), writes=True),
-    "put_key": Deed(("put a key set",), writes=True),
+    "put_key": Deed(("put a key set", "rotate the issuer's keys"), writes=True),
     "create_domain": Deed(("make a security domain", "make an owner's domain"), writes=True),
     "quota": Deed(("set a quota",), writes=True),
 }

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,20 @@ from kojin_card.errors import UsageError
 
 if TYPE_CHECKING:
     from kojin_card.cli.explain import PlanSource
+
+
+class Day(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.2
+    """A day, ISO 8601: ``2026-11-24``."""
+
+    name = "DATE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            self.fail("a day: 2026-11-24", param, ctx)
 
 
 @dataclass(slots=True)

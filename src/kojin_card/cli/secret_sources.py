@@ -40,6 +40,7 @@ SECRET_NAMES = (
     "owner-passphrase",
     "new-owner-passphrase",
     "issuer-passphrase",
+    "new-issuer-passphrase",
     "terminal-passphrase",
 )
 #: a file that has one PIN only may call it ``pin``; one that names the PIN is never overruled

@@ -33,8 +33,6 @@ _CLASS = 0x80
 #: GET STATUS, P1 (table 11-32), and P2: answers in TLV form, first or next occurrence (table 11-33)
 _ISD, _APPLICATIONS, _LOAD_FILES, _MODULES = 0x80, 0x40, 0x20, 0x10
 _FIRST, _NEXT = 0x02, 0x03
-_MORE = 0x6310
-_NO_ROOM = 0x6A84
 _MAX_PAGES = 256
 
 #: INSTALL, P1 (table 11-42)
@@ -243,7 +241,7 @@ class ContentManager:
 
     def _send(self, ins: int, p1: int, p2: int, data: bytes, le: int | None, operation: str) -> ResponseApdu:
         answer = self.session.send(CommandApdu(_CLASS, ins, p1, p2, data, le), operation=operation)
-        if answer.sw == _NO_ROOM:
+        if answer.sw == SW.NO_ROOM:
             raise NoRoom("", operation=operation, sw=answer.sw)
         raise_for_sw(operation, answer.sw)
         return answer
@@ -265,7 +263,7 @@ class ContentManager:
             answer = self.session.send(command, operation=operation)
             if answer.sw == SW.REFERENCE_NOT_FOUND and not page:
                 return []
-            if answer.sw != _MORE:
+            if answer.sw != SW.MORE_DATA:
                 raise_for_sw(operation, answer.sw)
             try:
                 entries = parse(answer.data)
@@ -273,7 +271,7 @@ class ContentManager:
                 problem = f"malformed content: {bad.message}"
                 break
             found += entries
-            if answer.sw != _MORE:
+            if answer.sw != SW.MORE_DATA:
                 return found
             if not entries or len(found) > registry.MAX_ENTRIES:
                 problem = "the registry does not end"

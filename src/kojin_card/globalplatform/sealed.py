@@ -6,7 +6,6 @@ changed file look the same: both are refused, and nothing is told of what was in
 
 from __future__ import annotations
 
-import os
 from secrets import token_bytes
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,6 @@ from kojin_card.errors import InputError, PassphraseRejected, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from kojin_card.secret import Secret
 
@@ -31,7 +29,6 @@ _MAX_SEALED = 64 * 1024
 _FIELDS = {"kdf", "cost", "salt", "nonce", "sealed"}
 _KDF = "scrypt"
 _OPERATION = "open a sealed file"
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 def seal(
@@ -74,37 +71,6 @@ def unseal(table: Mapping[str, Any], passphrase: Secret, context: str) -> bytear
     except InvalidTag:
         pass  # told below, without a chain
     raise PassphraseRejected("", operation=_OPERATION)
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """A new file that only its owner may read (0600, whatever the umask says); nothing that is there is replaced.
-
-    Raises:
-        InputError: the name is taken, or it cannot be written (nothing is left of it then).
-    """
-    problem = ""
-    try:
-        descriptor = os.open(path, _NEW, 0o600)
-    except FileExistsError:
-        problem = "the file is there already"
-    except OSError as bad:
-        problem = os.strerror(bad.errno or 0)
-    if problem:
-        raise InputError(problem, operation="write a key file", file=path.name)
-    done = False
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        done = True
-    except OSError as bad:
-        problem = os.strerror(bad.errno or 0)
-    finally:
-        if not done:
-            path.unlink(missing_ok=True)
-    if problem:
-        raise InputError(problem, operation="write a key file", file=path.name)
 
 
 def _key(passphrase: Secret, salt: bytes, cost: int) -> bytes:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from kojin_card.errors import DecodeError
 from kojin_card.simulator.content import (
     Bank,
     ContentState,
@@ -21,8 +22,13 @@ from kojin_card.simulator.content import (
     SlotState,
     TerminalAuthority,
 )
-from kojin_card.simulator.management import registry
+from kojin_card.simulator.management import registry, room
+from kojin_card.simulator.management.keys import TRIAL_VERSION
+from kojin_card.spec import bcd
 from kojin_card.spec.free_area import globalplatform_spec, slot_applet_spec
+from kojin_card.spec.manifest import rising
+from kojin_card.spec.owner import Owner
+from kojin_card.spec.terminal_certificate import is_group
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,9 +41,8 @@ _SCALAR = 32
 _MOST_INSTANCES = 128  # more than the memory of the card can hold
 _MOST_COUNTER, _MOST_SEQUENCE, _MOST_BYTE = 0xFFFFFFFF, 0xFFFFFF, 0xFF
 _SALT, _DESCRIPTOR_MOST, _SIGNATURE, _POINT, _DATE = 16, 240, 64, 33, 4
-_RULE_MOST, _RULES_MOST, _CODE_MOST, _GROUP_MOST = 0x03, 3, 16, 8
+_RULE_MOST, _RULES_MOST, _MOST_VERSION = 0x03, 3, 0x7F
 _LIFE_CYCLES = (registry.SELECTABLE, registry.PERSONALIZED)
-_KINDS = range(1, 5)
 _AID_SIZE = (5, 16)
 
 
@@ -124,8 +129,12 @@ def load(table: Table) -> ContentState:
     owners = [(one.owner_kind, one.owner_code) for one in content.domains]
     if len(set(names)) != len(names) or len(set(owners)) != len(owners) or len(names) > _MOST_INSTANCES:
         raise table.error("an AID or an owner stands twice, or too many of them")
-    if {one.domain for one in content.slots} - {one.aid for one in content.domains}:
-        raise table.error("a slot of no domain")
+    if {one.domain for one in content.slots} - {one.aid for one in content.domains if one.keys}:
+        raise table.error("a slot of no domain, or of one without keys, which the issuer's would open")
+    taken = {one.aid: room.used(content, one.aid) for one in content.domains}
+    beyond = any(taken[one.aid] > one.quota for one in content.domains)
+    if beyond or sum(taken.values()) > platform.number("quota_total"):
+        raise table.error("more than there is room for")
     return content
 
 
@@ -150,7 +159,7 @@ def _issuer(table: Table, platform: PlatformSpec) -> DomainState:
     domain = DomainState(
         aid=aid,
         life_cycle=_byte(table, "life_cycle", (registry.SECURED, registry.CARD_LOCKED)),
-        privileges=table.hex("privileges", size=(3, 3)),
+        privileges=_privileges(table, registry.ISSUERS_PRIVILEGES),
         **_keys_and_counters(table, platform),
     )
     if not domain.keys:
@@ -164,20 +173,30 @@ def _domain(table: Table, platform: PlatformSpec) -> DomainState:
     domain = DomainState(
         aid=_instance(table, "aid", platform, "ssd_prefix"),
         life_cycle=_byte(table, "life_cycle", (*_LIFE_CYCLES, *(one | registry.LOCKED for one in _LIFE_CYCLES))),
-        privileges=table.hex("privileges", size=(3, 3)),
+        privileges=_privileges(table, registry.OWNERS_PRIVILEGES),
         owner_kind=kind,
         owner_code=code,
         quota=_number(table, "quota", platform.number("quota_total")),
         **_keys_and_counters(table, platform),
     )
+    if any(one.version > _MOST_VERSION for one in domain.keys):
+        raise table.error("the keys that a card begins with are the issuer's")
     table.done()
     return domain
 
 
+def _privileges(table: Table, due: bytes) -> bytes:
+    if table.hex("privileges", size=(len(due), len(due))) != due:
+        raise table.error("privileges are not those of such a domain")
+    return due
+
+
 def _owner(table: Table) -> tuple[int, str]:
     kind, code = table.take("owner_kind", int), table.take("owner_code", str)
-    if kind not in _KINDS or not 1 <= len(code) <= _CODE_MOST or not code.isascii() or not code.isalnum():
-        raise table.error("owner_kind and owner_code name no owner")
+    try:
+        Owner.from_octets(kind, code.encode("ascii"))
+    except (DecodeError, UnicodeEncodeError):
+        raise table.error("owner_kind and owner_code name no owner") from None
     return kind, code
 
 
@@ -205,7 +224,8 @@ def _keys_and_counters(table: Table, platform: PlatformSpec) -> dict[str, Any]:
 def _key_set(table: Table) -> KeySet:
     version = _number(table, "version", _MOST_BYTE)
     enc, mac, dek = (table.hex(name, size=(min(_KEY_SIZES), max(_KEY_SIZES))) for name in ("enc", "mac", "dek"))
-    if not version or len(enc) not in _KEY_SIZES or len({len(enc), len(mac), len(dek)}) != 1:
+    known = 1 <= version <= _MOST_VERSION or version == TRIAL_VERSION
+    if not known or len(enc) not in _KEY_SIZES or len({len(enc), len(mac), len(dek)}) != 1:
         raise table.error("a key set has a version and three keys of 16 or 32 bytes")
     table.done()
     return KeySet(version, enc, mac, dek)
@@ -232,10 +252,14 @@ def _slot(table: Table, platform: PlatformSpec, applet: PlatformSpec) -> SlotSta
     )
     if active is not None and (active not in (0, 1) or banks[active] is None):
         raise table.error("active names no bank")
+    if (active is None) != (slot.counter == 0):
+        raise table.error("a counter without a record, or a record without one")
+    if len({one.key for one in slot.authorities}) != len(slot.authorities):
+        raise table.error("a terminal CA stands twice")
     if len(slot.authorities) > applet.number("authorities_most") or len(slot.groups) > applet.number("groups_most"):
         raise table.error("too many authorities or groups")
-    if any(not 1 <= len(one) <= _GROUP_MOST or not one.isascii() or not one.isprintable() for one in slot.groups):
-        raise table.error("groups must be short names")
+    if not all(is_group(one) for one in slot.groups) or len(set(slot.groups)) != len(slot.groups):
+        raise table.error("groups must be short names, each once")
     table.done()
     return slot
 
@@ -249,8 +273,7 @@ def _pin(table: Table, applet: PlatformSpec) -> tuple[bytes | None, int, int]:
         len(pin) != applet.number("pin_length")
         or not pin.isascii()
         or not pin.isdigit()
-        or not left <= full
-        or not full
+        or full != applet.number("pin_tries")
     ):
         raise table.error("pin, tries_left and tries_full make no PIN")
     return pin.encode("ascii"), left, full
@@ -267,8 +290,12 @@ def _scalar(table: Table) -> int:
 
 def _date(table: Table, key: str) -> bytes:
     octets = table.hex(key, size=(_DATE, _DATE))
-    if not octets.hex().isdigit():
-        raise table.error(f"{key} must be digits")
+    if key == "newest" and octets == bytes(_DATE):  # none seen yet
+        return octets
+    try:
+        bcd.decode_date(octets)
+    except DecodeError:
+        raise table.error(f"{key} must be a day") from None
     return octets
 
 
@@ -280,6 +307,8 @@ def _authority(table: Table, applet: PlatformSpec) -> TerminalAuthority:
     except ValueError:
         raise table.error("key is no point") from None
     fields = table.hex("fields", size=(0, applet.number("fields_most")))
+    if not rising(fields):
+        raise table.error("fields must be short identifiers that rise")
     table.done()
     return TerminalAuthority(key, kind, code, fields)
 
@@ -299,13 +328,15 @@ def _bank(table: Table, applet: PlatformSpec) -> Bank:
         state=_number(table, "state", max(one.value for one in applet.states.values())),
         counter=_number(table, "counter", _MOST_COUNTER),
         date=_date(table, "date"),
-        descriptor=table.hex("descriptor", size=(_SALT, _DESCRIPTOR_MOST)),
+        descriptor=table.hex("descriptor", size=(_SALT + 1, _DESCRIPTOR_MOST)),
         fields=tuple(_field(row, applet) for row in table.tables("fields", required=True)),
         signature=table.hex("signature", size=(_SIGNATURE, _SIGNATURE)),
     )
     names = [one.sfi for one in bank.fields]
     if names != sorted(set(names)):
         raise table.error("fields must rise by sfi")
+    if bank.state == applet.states["installed"].value or not bank.counter:
+        raise table.error("a record has a state and a counter")
     table.done()
     return bank
 

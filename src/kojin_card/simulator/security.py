@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from kojin_card.spec.access import Access
 
 _TRIES_LEFT = 0x63C0
-_C_DECRYPTION = 0x02  # bit of a security level of SCP03
 
 
 class Refused(Exception):
@@ -97,18 +96,6 @@ class Security:
         """Whether the command at work came through the SCP03 session of the current slot, or of the domain that is
         personalizing it. A command in clear is nobody's."""
         return bool(self.level) and (self.slot is not None or self.personalizing is not None)
-
-    def require_owner(self, *, enciphered: bool = False) -> None:
-        """The command at work is the owner's.
-
-        Args:
-            enciphered: it also has to have come enciphered (C-DEC).
-
-        Raises:
-            Refused: 6982.
-        """
-        if not self.owner_here or (enciphered and not self.level & _C_DECRYPTION):
-            raise Refused(SW.SECURITY_NOT_SATISFIED)
 
     def forget(self) -> None:
         """Reset or power loss: the application of power-on is current, no file, and nothing is verified."""

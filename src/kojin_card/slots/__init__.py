@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kojin_card.exports import lazily
+
 if TYPE_CHECKING:
     from kojin_card.slots.card_issuer import Area, CardIssuer, DomainView, SlotView
     from kojin_card.slots.directory import SlotDirectory, SlotSeen
@@ -74,16 +76,5 @@ __all__ = [
     "terminal_key_pair",
 ]
 
-
 if not TYPE_CHECKING:  # a type checker must see the names above and nothing else
-
-    def __getattr__(name: str) -> object:
-        from importlib import import_module
-
-        for home, names in _HOMES.items():
-            if name in names:
-                return getattr(import_module(f"{__name__}.{home}"), name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-    def __dir__() -> list[str]:
-        return sorted({*globals(), *__all__})
+    __getattr__, __dir__ = lazily(__name__, _HOMES)

@@ -17,7 +17,6 @@ from kojin_card.errors import (
     PinReserve,
     TerminalExpired,
     TerminalRefused,
-    TerminalUnknown,
     UnexpectedAnswer,
 )
 from kojin_card.iso7816 import tlv
@@ -222,12 +221,11 @@ class SlotApplet:
         """EXTERNAL AUTHENTICATE with certificate and proof.
 
         Raises:
-            TerminalExpired: 6984. TerminalUnknown: 6A88. TerminalRefused: 6982. UnexpectedAnswer: another word.
+            TerminalExpired: 6984. TerminalRefused: 6982. UnexpectedAnswer: another word.
         """
         sw = self._sender.send(command("external_authenticate", data), operation=operation).sw
         kinds: dict[int, type[TerminalRefused]] = {
             SW.REFERENCE_DATA_BLOCKED: TerminalExpired,
-            SW.REFERENCE_NOT_FOUND: TerminalUnknown,
             SW.SECURITY_NOT_SATISFIED: TerminalRefused,
         }
         if sw in kinds:

@@ -13,7 +13,6 @@ from kojin_card.errors import (
     NoRoom,
     NoSlot,
     NotOnCard,
-    SecureChannelError,
     SlotConflict,
     UnexpectedAnswer,
     UsageError,
@@ -24,7 +23,6 @@ from kojin_card.globalplatform.keys import INITIAL_VERSION
 from kojin_card.iso7816.status import SW
 from kojin_card.slots import record
 from kojin_card.slots.own_domain import Opener
-from kojin_card.slots.reading import identification_in
 from kojin_card.spec.free_area import globalplatform_spec
 from kojin_card.spec.owner import Owner
 
@@ -81,7 +79,7 @@ class CardIssuer:
 
     Args:
         channel: of the card. keys: the issuer's. random: gives that many unpredictable bytes, for AIDs.
-        level: SCP03 security level.
+        level: SCP03 security level; 33 is the only one that will do.
 
     All methods raise UnprovenRefused on a real card, SecureChannelError when the channel breaks.
     """
@@ -124,7 +122,7 @@ class CardIssuer:
         wanted = spec.number("quota_owner") if quota is None else quota
         with self._channel.transaction():
             with self._open(operation) as manager:
-                self._require_number(manager, operation)
+                self._opener.confirm(manager.session, operation)
                 found = _find(manager.status(), keys.owner)
                 if found is None:
                     prefix = spec.aids["ssd_prefix"]
@@ -213,7 +211,7 @@ class CardIssuer:
         with self._channel.transaction(), self._opener.any_master(isd) as (session, master):
             if master.version == newest.version:
                 raise UsageError("the new keys have the version of the present ones", operation=operation)
-            self._require_number(ContentManager(session), operation)
+            self._opener.confirm(session, operation)
             with diversify(newest, self._opener.card) as keys:
                 replaced = 0 if master.version == INITIAL_VERSION else master.version
                 ContentManager(session).put_key(keys, replaced)
@@ -230,16 +228,6 @@ class CardIssuer:
             self._opener.any_master(globalplatform_spec().aid("isd")) as (session, _),
         ):
             yield ContentManager(session)
-
-    def _require_number(self, manager: ContentManager, operation: str) -> None:
-        """Keys are about to be made for the number that the card told in clear: it must say the same in the session.
-
-        Raises:
-            SecureChannelError: another one; nothing was written.
-        """
-        if identification_in(manager.session, self._channel, operation) != self._opener.card:
-            words = "the card's number is not the one that came in clear"
-            raise SecureChannelError(words, operation=operation)
 
     def _has_keys(self, aid: bytes, keys: DomainKeys) -> bool:
         """Whether the owner's keys open the domain."""

@@ -224,8 +224,7 @@ class Desk:
         try:
             return descriptors.encode(descriptor, self._random(SALT_BYTES))
         except DecodeError as bad:
-            problem = bad.message
-        raise FieldError(problem, operation="describe a slot", service=descriptor.service, field="legal_basis")
+            raise unusable(bad, descriptor.service) from None
 
     def _own(self, service: Service) -> tuple[JoinedAuthority, ...]:
         sfis = [one.sfi for one in service.fields.values()]
@@ -254,6 +253,24 @@ class Desk:
         if today < self._keys.begin:
             raise UsageError(f"these keys begin on {self._keys.begin.isoformat()}", operation=operation)
         return today
+
+
+def check_description(service: Service, owner: Owner, legal_basis: str, name: str | None) -> None:
+    """What a desk would refuse of the texts of a new slot, before any card is there.
+
+    Raises:
+        FieldError: legal basis or name cannot be used, or take more room than the hidden descriptor has.
+    """
+    made = Descriptor(service.id, service.version, owner, legal_basis, name or service.name_ja)
+    try:
+        descriptors.encode(made, bytes(SALT_BYTES))
+    except DecodeError as bad:
+        raise unusable(bad, service.id) from None
+
+
+def unusable(bad: DecodeError, service: str) -> FieldError:
+    """A legal basis or a name that no descriptor takes."""
+    return FieldError(bad.message, operation="describe a slot", service=service, field="legal_basis")
 
 
 def conflict(why: str, operation: str) -> SlotConflict:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from secrets import token_bytes
 from typing import TYPE_CHECKING
 
-from kojin_card.errors import NoSlot, UnexpectedAnswer
+from kojin_card.errors import AmbiguousSlot, NoSlot, UnexpectedAnswer
 from kojin_card.globalplatform import check_gate
 from kojin_card.iso7816.apdu import SHORT_LE_MAX, CommandApdu
 from kojin_card.iso7816.status import SW
@@ -176,10 +176,8 @@ def only_one(found: tuple[bytes, ...], operation: str) -> bytes:
     Raises:
         NoSlot: none. AmbiguousSlot: several.
     """
-    from kojin_card.errors import AmbiguousSlot
-
     if not found:
         raise NoSlot("", operation=operation, sw=SW.FILE_NOT_FOUND)
     if len(found) > 1:
-        raise AmbiguousSlot("", operation=operation, slots=" ".join(one.hex().upper() for one in found))
+        raise AmbiguousSlot("", operation=operation, slots=", ".join(one.hex().upper() for one in found))
     return found[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING, Protocol
 
@@ -79,8 +79,6 @@ class HandOver:
 
     def signed(self, signer: EcSigner) -> HandOver:
         """The same, signed."""
-        from dataclasses import replace
-
         return replace(self, signature=signer.sign(self.message()))
 
     def signed_by(self, entry: OwnerEntry) -> bool:

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from kojin_card.spec.service import Service
 
 HAND_OVER_DAYS = 14
+_MOST_DAYS = 366
 _FORMER_OWNER, _FORMER_DATE = "former_owner", "former_owner_date"
 
 
@@ -71,7 +72,7 @@ class SlotIssuer(Desk):
         clock: the time it is, with a zone; dates are those of Japan.
         random: gives that many unpredictable bytes: salts, AIDs, challenges.
         ledger: remembers hand-overs that were taken over, across cards and desks.
-        level: SCP03 security level, 33 unless said otherwise (C-MAC, C-DEC, R-MAC, R-ENC).
+        level: SCP03 security level; 33 (C-MAC, C-DEC, R-MAC, R-ENC) is the only one that will do.
     """
 
     def __init__(
@@ -351,7 +352,7 @@ class SlotIssuer(Desk):
             UsageError: to itself, or the service does not continue. NoSlot, SlotConflict, UnprovenRefused.
         """
         operation = "hand a slot over"
-        if to == self._keys.owner or days < 0:
+        if to == self._keys.owner or not 0 <= days <= _MOST_DAYS:
             raise UsageError("a slot is handed over to another owner, for some days", operation=operation)
         with self._channel.transaction():
             with self._opener.slot(aid, operation) as manager:
@@ -470,13 +471,17 @@ class SlotIssuer(Desk):
         """
         taken = None if self._ledger is None else self._ledger.taken_by(given.id)
         for one in self.slots() if taken is None else ():
-            if one.state == INSTALLED or one.locked:
+            if one.state == INSTALLED:
                 continue
+            if one.locked:  # it may be the one that took it over, and nobody can look
+                raise refused("a slot of this owner is locked on this card: unlock it first")
             with self._opener.slot(one.aid, operation) as manager:
                 found = SlotApplet(manager.session, one.aid).read(
                     slot_applet_spec().number("descriptor_file"), operation
                 )
-            if isinstance(found, bytes) and hand_over_in(found) == given.id:
+            if isinstance(found, int):  # a refusal has no MAC: somebody in between may have said it
+                raise refused("a slot of this owner does not say what it came from")
+            if hand_over_in(found) == given.id:
                 taken = one.aid
         if taken is not None and instance is not None and taken != instance:
             raise refused("taken over before")

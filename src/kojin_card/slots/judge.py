@@ -78,6 +78,13 @@ class SlotJudge:
         )
         return case.reading(verdict)
 
+    def is_genuine(self, record: SlotEvidence, at: datetime) -> bool:
+        """Whether a record is that of a known owner for this slot and this card, and the chip has its key.
+
+        Of what was gathered without the fields: that much is asked before a PIN is shown.
+        """
+        return _Case(self, record, at).is_genuine()
+
 
 class _Case:
     """One reading."""
@@ -114,6 +121,18 @@ class _Case:
             *self._validity(signed.manifest),
             *self._standing(),
         ]
+
+    def is_genuine(self) -> bool:
+        """See :meth:`SlotJudge.is_genuine`."""
+        evidence = self._evidence
+        signed, content = evidence.signed, evidence.descriptor_content
+        if signed is None or content is None or evidence.descriptor is None:
+            return False
+        manifest = signed.manifest
+        checks = (*self._owner(signed), self._binding(manifest), self._counter(manifest, None), self._chip(signed))
+        return descriptor_digest(content) == manifest.descriptor and all(
+            check.state is CheckState.PASSED for check in checks
+        )
 
     def reading(self, verdict: Verdict) -> SlotReading:
         """What may be told."""
@@ -213,7 +232,8 @@ class _Case:
         if status is None or status.state != manifest.state or named is None:
             return Check.failed("slot_state.contradicted")
         if self._is_active(manifest):
-            return Check.passed(CheckId.SLOT_STATE)
+            denied = self._evidence.no_pin and self._service is not None and self._service.pin
+            return Check.failed("slot_state.no_pin") if denied else Check.passed(CheckId.SLOT_STATE)
         return Check.failed(
             f"slot_state.{named.id}" if named.id in ("suspended", "terminated") else "slot_state.not_active"
         )
@@ -223,9 +243,16 @@ class _Case:
         return manifest.state == slot_applet_spec().states["active"].value
 
     def _validity(self, manifest: Manifest) -> list[Check]:
-        """Whether the record is of today or before, and its last day of today or after."""
+        """Whether the record is of today or before, and its last day of today or after.
+
+        A card that has seen a later day than today: the clock is behind, or somebody pushed the card's day. Either way
+        what this clock says of last days proves nothing.
+        """
         if manifest.day > self._today:
             return [Check.failed("slot_validity.not_yet")]
+        status = self._evidence.status
+        if status is not None and status.newest is not None and status.newest > self._today:
+            return [Check.failed("slot_validity.clock")]
         if self._service is None:
             return []
         expires = self._service.expires

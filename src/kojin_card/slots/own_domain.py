@@ -6,7 +6,15 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kojin_card.errors import ChannelWait, NoDomain, NoSlot, NotOnCard, SecureChannelError, UsageError, WrongCardKeys
+from kojin_card.errors import (
+    ChannelWait,
+    NoDomain,
+    NoSlot,
+    NotOnCard,
+    SecureChannelError,
+    UsageError,
+    WrongCardKeys,
+)
 from kojin_card.globalplatform import (
     ContentManager,
     Scp03Session,
@@ -15,15 +23,18 @@ from kojin_card.globalplatform import (
     diversify,
     open_session,
 )
+from kojin_card.iso7816.apdu import SHORT_LE_MAX, CommandApdu
 from kojin_card.iso7816.status import SW
 from kojin_card.slots.directory import walk
-from kojin_card.slots.reading import card_identification
+from kojin_card.slots.reading import IDENTIFICATION, MANAGER, card_identification
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from kojin_card.channel import CardChannel
     from kojin_card.globalplatform import MasterKey
+
+_GET_DATA = (0x00, 0xCA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +74,11 @@ class Opener:
     """Opens sessions with keys derived from masters, newest first.
 
     Args:
-        channel: of the card. masters: newest first. level: of the sessions, C-MAC and C-DEC at least.
+        channel: of the card. masters: newest first. level: of the sessions: 33, everything.
 
     Raises:
-        UsageError: a level without encryption: PINs and records would pass in clear.
+        UsageError: a lower level. What the owner reads back would pass in clear, or could be another card's: an owner
+            would sign a card key that somebody in between put there.
     """
 
     def __init__(
@@ -80,8 +92,9 @@ class Opener:
             self.level = SecurityLevel(level)
         except ValueError:
             raise UsageError("no such security level", operation="open a secure channel") from None
-        if not self.level.enciphers:
-            raise UsageError("records and PINs go enciphered: level 03, 13 or 33", operation="open a secure channel")
+        if self.level is not SecurityLevel.FULL:
+            words = "commands and answers go enciphered and authentic: level 33"
+            raise UsageError(words, operation="open a secure channel")
         self.channel = channel
         self.random = random
         self._masters = tuple(masters)
@@ -94,6 +107,22 @@ class Opener:
         if self._card is None:
             self._card = card_identification(self.channel)
         return self._card
+
+    def confirm(self, session: Scp03Session, operation: str) -> None:
+        """The card identification number is that of the card in this session, with the issuer's domain.
+
+        What keys are derived from it for is right then, also where the session's own keys are not (the trial keys):
+        keys of another number would lock this card up.
+
+        Raises:
+            SecureChannelError: the card says another under its MAC than it said before, or none.
+        """
+        tag = self.channel.spec[MANAGER].objects[IDENTIFICATION].tag
+        get = CommandApdu(*_GET_DATA, tag[0], tag[1], le=SHORT_LE_MAX)
+        answer = session.send(get, operation=f"get {MANAGER}/{IDENTIFICATION}")
+        if not answer.ok or answer.data != self.card:
+            words = "the card's number is not the one that came in clear"
+            raise SecureChannelError(words, operation=operation, sw=answer.sw)
 
     @contextlib.contextmanager
     def session(self, aid: bytes, master: MasterKey, domain: bytes | None = None) -> Iterator[Scp03Session]:

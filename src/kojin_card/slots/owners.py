@@ -6,6 +6,7 @@ list: no owner's key is public (free-area.md), so a verifier brings its own.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -166,6 +167,4 @@ def _period(row: Table) -> OwnerKeyPeriod:
 
 def _quoted(text: str) -> str:
     """A basic string of TOML: what JSON calls a string is one, but for DEL."""
-    import json
-
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")

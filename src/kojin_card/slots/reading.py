@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from kojin_card.errors import DecodeError, UnexpectedAnswer
-from kojin_card.iso7816.apdu import SHORT_LE_MAX, CommandApdu
 from kojin_card.iso7816.status import SW
 from kojin_card.spec import descriptor as descriptors
 from kojin_card.spec.free_area import slot_applet_spec
-from kojin_card.transport.answers import raise_for_sw
 
 if TYPE_CHECKING:
     import datetime
     from collections.abc import Callable, Collection, Mapping
 
     from kojin_card.channel import CardChannel
-    from kojin_card.slots.applet import Sender, SlotApplet, SlotStatus
+    from kojin_card.slots.applet import SlotApplet, SlotStatus
     from kojin_card.spec.descriptor import Descriptor
     from kojin_card.spec.manifest import SignedManifest
     from kojin_card.spec.owner import Owner
     from kojin_card.spec.service import Service
     from kojin_card.verdict import Verdict
 
-_MANAGER, _IDENTIFICATION = "card_manager", "card_identification"
+MANAGER, IDENTIFICATION = "card_manager", "card_identification"
 ABSENT, MALFORMED = "absent", "malformed"
 
 
@@ -76,6 +74,7 @@ class SlotEvidence:
         descriptor_content: as read. descriptor: decoded, when it can be.
         contents: short identifier -> salt and value. closed, missing: short identifiers that were asked for in vain.
         challenge: ours. answer: the card's counter and its signature.
+        no_pin: a slot PIN was to be shown, and the card said that this slot has none.
     """
 
     aid: bytes
@@ -91,29 +90,21 @@ class SlotEvidence:
     missing: tuple[int, ...] = ()
     challenge: bytes = b""
     answer: tuple[int, bytes] | None = None
+    no_pin: bool = False
 
 
 def card_identification(channel: CardChannel) -> bytes:
     """Octets of the card identification number (カード識別番号), which every record is bound to.
 
-    It comes in clear: whoever acts on it alone asks again in a session (:func:`identification_in`).
+    It comes in clear: whoever acts on it alone asks again in a session (:meth:`.own_domain.Opener.confirm`).
 
     Raises:
         NotOnCard: a card without one (a smartphone). UnexpectedAnswer: not printable.
     """
-    octets = channel.get_data(_MANAGER, _IDENTIFICATION)
+    octets = channel.get_data(MANAGER, IDENTIFICATION)
     if not octets.isascii() or not octets.decode("ascii").isprintable():
         raise UnexpectedAnswer("malformed content: card identification", operation="look at the card", sw=SW.OK)
     return octets
-
-
-def identification_in(sender: Sender, channel: CardChannel, operation: str) -> bytes:
-    """The same as the issuer's domain gives it in a session with it."""
-    tag = channel.spec[_MANAGER].objects[_IDENTIFICATION].tag
-    get = slot_applet_spec().commands["get_data"]
-    answer = sender.send(CommandApdu(get.cla, get.ins, tag[0], tag[1], le=SHORT_LE_MAX), operation=operation)
-    raise_for_sw(operation, answer.sw)
-    return answer.data
 
 
 def gather(
@@ -125,27 +116,57 @@ def gather(
     random: Callable[[int], bytes],
     fields: Collection[str] | None = None,
 ) -> SlotEvidence:
-    """Read what is open at the current slot: status, manifest, descriptor, fields, and the card key's answer.
+    """Read what is open at the current slot: status, manifest, descriptor, the card key's answer, fields.
 
     Args:
         card: its identification number, octets.
         fields: ids of the fields to be read; None: all. The last day of a service that has one is always read.
     """
+    record = gather_record(applet, card, operation, random=random)
+    return gather_fields(applet, record, services, operation, fields=fields)
+
+
+def gather_record(applet: SlotApplet, card: bytes, operation: str, *, random: Callable[[int], bytes]) -> SlotEvidence:
+    """The part of it that tells whose record of which card it is, and that the chip is here: all but the fields."""
     status = applet.status(operation)
     empty = SlotEvidence(applet.aid, card, status=status)
     try:
         signed = applet.manifest(operation)
     except DecodeError:
-        return _with(empty, problem=MALFORMED)
+        return replace(empty, problem=MALFORMED)
     if isinstance(signed, int):
-        return _with(empty, problem=ABSENT)
+        return replace(empty, problem=ABSENT)
     content = applet.read(slot_applet_spec().number("descriptor_file"), operation)
     descriptor = _descriptor(content)
-    service = None if descriptor is None else services.get(descriptor.service)
+    challenge = random(slot_applet_spec().number("card_challenge_most"))
+    answer = applet.answer_of_card(challenge, operation)
+    return replace(
+        empty,
+        signed=signed,
+        problem=None if descriptor is not None else (ABSENT if isinstance(content, int) else MALFORMED),
+        descriptor_content=content if isinstance(content, bytes) else None,
+        descriptor=descriptor,
+        challenge=challenge,
+        answer=None if isinstance(answer, int) else answer,
+    )
+
+
+def gather_fields(
+    applet: SlotApplet,
+    record: SlotEvidence,
+    services: Mapping[str, Service],
+    operation: str,
+    *,
+    fields: Collection[str] | None = None,
+) -> SlotEvidence:
+    """The same with the fields that its manifest lists. Args: as of :func:`gather`."""
+    if record.signed is None:
+        return record
+    service = None if record.descriptor is None else services.get(record.descriptor.service)
     contents: dict[int, bytes] = {}
     closed: list[int] = []
     missing: list[int] = []
-    for sfi in (one.sfi for one in signed.manifest.fields):
+    for sfi in (one.sfi for one in record.signed.manifest.fields):
         if not _wanted(service, sfi, fields):
             continue
         found = applet.read(sfi, operation)
@@ -153,26 +174,7 @@ def gather(
             contents[sfi] = found
         else:
             (missing if found == SW.FILE_NOT_FOUND else closed).append(sfi)
-    challenge = random(slot_applet_spec().number("card_challenge_most"))
-    answer = applet.answer_of_card(challenge, operation)
-    return SlotEvidence(
-        applet.aid,
-        card,
-        status=status,
-        signed=signed,
-        problem=None if descriptor is not None else (ABSENT if isinstance(content, int) else MALFORMED),
-        descriptor_content=content if isinstance(content, bytes) else None,
-        descriptor=descriptor,
-        contents=contents,
-        closed=tuple(closed),
-        missing=tuple(missing),
-        challenge=challenge,
-        answer=None if isinstance(answer, int) else answer,
-    )
-
-
-def _with(empty: SlotEvidence, *, problem: str) -> SlotEvidence:
-    return SlotEvidence(empty.aid, empty.card_identification, status=empty.status, problem=problem)
+    return replace(record, contents=contents, closed=tuple(closed), missing=tuple(missing))
 
 
 def _descriptor(content: bytes | int) -> Descriptor | None:

@@ -39,14 +39,15 @@ class Issued:
 
     Attributes:
         aid: the slot; with it the call can be repeated.
-        service, service_version: id and version of the service; its names in both languages.
-        owner, owner_name_ja: who issued it.
+        service, service_version, service_name_ja, service_name_en: id, version and names of the service.
+        owner: who issued it.
         legal_basis: 条例 or 政令 and article. name: what the slot is called.
         date: of the signed record. counter: of the signed record.
         fields: ids of the fields that were written, in the order of the service.
         values: of the fields that the service calls public, and of no other.
         last_day: the slot's own last day, where the service has a field that expires.
         former_owner: of a slot that was taken over.
+        pin: whether this call was given a slot PIN.
         written: whether this call wrote anything; False when the card had it already (a repeated call).
     """
 

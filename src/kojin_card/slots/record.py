@@ -5,7 +5,7 @@ Written here for the owner's side; the card's side reads them with its own code.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from kojin_card.errors import DecodeError
@@ -75,8 +75,6 @@ class Settings:
 
 def make_manifest(base: Manifest, descriptor: bytes | None, contents: Mapping[int, Content] | None) -> Manifest:
     """``base`` with the digests of a new descriptor and new fields; as it is where None."""
-    from dataclasses import replace
-
     if descriptor is None or contents is None:
         return base
     digests = tuple(FieldDigest.of(sfi, contents[sfi].content) for sfi in sorted(contents))

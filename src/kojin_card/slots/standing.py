@@ -65,7 +65,8 @@ class StaticStatus:
     """A list in a file: what it names is as it says, everything else as ``others`` says, while the list is fresh.
 
     A file that stops cards and says ``others = "in_force"`` is a stop list; after ``next_update`` (or before ``as_of``)
-    everything that it does not stop is unknown. Card numbers never show in ``repr``.
+    everything that it does not stop is unknown. Card numbers never show in ``repr``. Large and small letters are one,
+    and padding at the end is none: a stopped card must not go through because a list writes its number otherwise.
 
     ::
 
@@ -115,7 +116,7 @@ class StaticStatus:
         cards: dict[str, tuple[Standing, str]] = {}
         for row in top.tables("card"):
             number, found = _card(row)
-            if number in cards:
+            if (number := _normal(number)) in cards:
                 raise top.error("a card stands twice")
             cards[number] = found
         top.done()
@@ -123,7 +124,7 @@ class StaticStatus:
 
     def status(self, card_identification: str, at: datetime) -> CardStanding:
         """As :class:`CardStatusSource`. A card that was stopped stays so, however old the list is."""
-        standing, why = self.cards.get(card_identification, (self.others, ""))
+        standing, why = self.cards.get(_normal(card_identification), (self.others, ""))
         if standing is Standing.STOPPED:
             return CardStanding(standing, why, self.as_of)
         if not self.as_of <= at < self.next_update:
@@ -134,6 +135,12 @@ class StaticStatus:
 def _card(row: Table) -> tuple[str, tuple[Standing, str]]:
     number, standing, why = row.take("number", str), row.choice("standing", Standing), row.take("why", str, "")
     row.done()
-    if not number or not number.isascii() or not why.isascii() or len(why) > 32:
+    spaced = " " in number or not number.isprintable()  # it would be no card's number, and so stop none
+    if not number or spaced or not number.isascii() or not why.isascii() or len(why) > 32:
         raise SpecError("number is the card identification number, why a short ASCII word", file=row.file, table="card")
     return number, (standing, why)
+
+
+def _normal(number: str) -> str:
+    """A card identification number as it is compared; how long one is, and whether a card pads it, is not public."""
+    return number.rstrip(" \0").upper()

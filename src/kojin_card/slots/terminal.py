@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+from dataclasses import replace
 from datetime import UTC, datetime
 from secrets import token_bytes
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from kojin_card.slots.applet import SlotApplet, select
 from kojin_card.slots.days import day_of, moment_of
 from kojin_card.slots.directory import only_one, walk
 from kojin_card.slots.judge import SlotJudge
-from kojin_card.slots.reading import ABSENT, SlotEvidence, card_identification, gather
+from kojin_card.slots.reading import ABSENT, SlotEvidence, card_identification, gather_fields, gather_record
 from kojin_card.spec import descriptor as descriptors
 from kojin_card.spec.free_area import slot_applet_spec
 from kojin_card.spec.terminal_certificate import encode_authentication, proof_message
@@ -103,14 +103,17 @@ class SlotTerminal:
 
         Args:
             aid: the slot; None: the only one that lets this terminal in (and is of ``service``).
-            pin: the slot PIN, for fields that want the holder; a source is asked for ``slot-pin``. It goes nowhere when
-                the slot has none.
+            pin: the slot PIN, for fields that want the holder; a source is asked for ``slot-pin``. It is asked for and
+                shown when record, owner and chip were found genuine, and to no other card: one that was laid on in
+                place of the holder's would keep it. It goes nowhere when the slot says that it has none; of a service
+                that has one the reading has failed then. That the card took it is the card's word: it is proved by the
+                fields that opened.
             fields: ids of the fields to be read; None: all that are open. One that is not open stands in ``closed``.
             newest_counter: the highest counter that the caller has ever seen of this slot.
 
         Raises:
             NoSlot: none lets this terminal in. AmbiguousSlot: several do.
-            TerminalExpired, TerminalUnknown, TerminalRefused: the slot that was named refuses it.
+            TerminalExpired, TerminalRefused: the slot that was named refuses it.
             SecretFormatError, PinRejected, PinBlocked, PinReserve, UnprovenRefused: as :meth:`CardChannel.verify`.
         """
         operation = "read a slot"
@@ -118,12 +121,18 @@ class SlotTerminal:
         at = moment_of(self._clock)
         with self._channel.transaction():
             slot = only_one(self.find(service), operation) if aid is None else aid
-            evidence = self._visit(slot, operation, pin, fields, reserve)
+            evidence = self._visit(slot, operation, pin, fields, reserve, at)
             self._channel.forget()
         return self._judge.judge(evidence, at, newest_counter)
 
     def _visit(
-        self, aid: bytes, operation: str, pin: PinArgument | None, fields: Collection[str] | None, reserve: int
+        self,
+        aid: bytes,
+        operation: str,
+        pin: PinArgument | None,
+        fields: Collection[str] | None,
+        reserve: int,
+        at: datetime,
     ) -> SlotEvidence:
         card = card_identification(self._channel)
         if select(self._channel, aid, operation):
@@ -131,10 +140,15 @@ class SlotTerminal:
         if not self._authenticate(aid, operation):
             return SlotEvidence(aid, card, problem=ABSENT)
         applet = SlotApplet(self._channel.link, aid)
-        if pin is not None:
-            with contextlib.suppress(NotOnCard):  # no PIN here: nothing was sent but the question for its tries
+        record = gather_record(applet, card, operation, random=self._random)
+        no_pin = False
+        if pin is not None and self._judge.is_genuine(record, at):
+            try:
                 applet.verify(pin, operation, reserve=reserve, lang=self._channel.lang)
-        return gather(applet, card, self._services, operation, random=self._random, fields=fields)
+            except NotOnCard:  # no PIN here: nothing was sent but the question for its tries
+                no_pin = True
+        found = gather_fields(applet, record, self._services, operation, fields=fields)
+        return replace(found, no_pin=no_pin)
 
     def _admitted(self, operation: str) -> None:
         """Whether anything may be tried at all, before anything is sent."""
@@ -148,7 +162,7 @@ class SlotTerminal:
         """Prove to the current slot who this terminal is; False: the slot has no record yet.
 
         Raises:
-            TerminalExpired, TerminalUnknown, TerminalRefused: it is not let in.
+            TerminalExpired, TerminalRefused: it is not let in.
         """
         applet = SlotApplet(self._channel.link, aid)
         try:

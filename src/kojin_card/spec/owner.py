@@ -13,7 +13,6 @@ from kojin_card.errors import DecodeError, InputError
 from kojin_card.spec.check_digits import MUNICIPALITY_LENGTH, corporate_number, municipality_code, prefecture_code
 
 _AGENCY = re.compile(r"[0-9A-Z]{1,16}\Z")
-MOST_OCTETS = 1 + 16
 
 
 class OwnerKind(IntEnum):

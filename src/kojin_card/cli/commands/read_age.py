@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from kojin_card.cli.explain import plan, read, verify
-from kojin_card.cli.framework import command, option, secret_options
+from kojin_card.cli.framework import Day, command, option, secret_options
 from kojin_card.cli.printed import birth_code
 from kojin_card.cli.proving import authentic, authentic_lines, prover, proving_options, proving_steps
 from kojin_card.cli.render import Line
@@ -18,20 +18,6 @@ if TYPE_CHECKING:
     from kojin_card.cli.session import Session
 
 _OLDEST = 150  # what kojin_card.applications.Age takes
-
-
-class Day(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.2
-    """A day, ISO 8601: ``2026-11-24``."""
-
-    name = "DATE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        if isinstance(value, date):
-            return value
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            self.fail("a day: 2026-11-24", param, ctx)
 
 
 @command(

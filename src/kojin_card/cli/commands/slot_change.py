@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     plan=lambda given: of_desk(given, "update"),
 )
 def update(session: Session, field: tuple[str, ...], fields: str | None, **given: Any) -> None:
-    """New values for the fields that are named; the others stay."""
+    """New values for the fields that are named, none (``NAME=``) to take an optional one out; the others stay."""
     options = DeskOptions.taken_from(given)
     options.check(session, fields)
     if not field and fields is None:
@@ -49,11 +49,13 @@ def update(session: Session, field: tuple[str, ...], fields: str | None, **given
     text, lang = session.console.text, session.lang
     named = text("explain.comma").join(known.fields[name].label(lang) for name in values)
     desk.agree("update", desk.rows(*desk.slot_rows(before), (text("slots.what.fields"), named)))
-    _answer(desk, "update", before, desk.issuer.update(aid, values), values)
+    _answer(
+        desk, "update", before, desk.issuer.update(aid, values), {name: text for name, text in values.items() if text}
+    )
 
 
 def _checked(service: Service, field: tuple[str, ...], fields: str | None) -> dict[str, str]:
-    values = given_values(service, field, fields)
+    values = given_values(service, field, fields, empty=True)
     check_values(service, values)
     return values
 

@@ -98,6 +98,7 @@ def issue(
     desk = Desk(session, options)
     known = service_called(desk.services, service)
     check_kind(known, desk)
+    check_texts(known, desk, legal_basis, name)
     values = all_values(session, desk, known, field, fields, from_card=from_card)
     pin = None if not known.pin or options.dry_run else new_slot_pin(session, options.secrets, "slot-pin")
     rows = desk.rows(*issue_rows(desk, known, values, legal_basis, name))
@@ -121,6 +122,17 @@ def check_kind(service: Service, desk: Desk) -> None:
     if desk.owner.kind not in service.owners:
         words = f"the service {service.id} is not for this kind of owner"
         raise UsageError(words, operation=_OPERATION)
+
+
+def check_texts(service: Service, desk: Desk, legal_basis: str, name: str | None) -> None:
+    """Refuse a legal basis or a name that no slot takes, before anything is asked for.
+
+    Raises:
+        FieldError: one cannot be used, or both are too long together.
+    """
+    from kojin_card.slots.desk import check_description
+
+    check_description(service, desk.owner, legal_basis, name)
 
 
 def all_values(

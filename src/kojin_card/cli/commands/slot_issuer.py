@@ -8,20 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kojin_card.cli.counter.desk import LIVING, Desk, DeskOptions, desk_options
+from kojin_card.cli.counter.desk import LIVING, Desk, DeskOptions, answer_planned, desk_options
 from kojin_card.cli.counter.keys import (
     FILE,
+    issuer_key_options,
     load_all_services,
     new_passphrase,
     open_owner_keys,
     owner_key_option,
+    passphrase,
     service_called,
     services_option,
 )
+from kojin_card.cli.counter.office import Office, OfficeOptions
 from kojin_card.cli.counter.plans import of_desk, of_rotate
 from kojin_card.cli.counter.view import owner_words, shown_aid
-from kojin_card.cli.files import MAX_SMALL_BYTES, read_input, refuse_existing, refuse_same
-from kojin_card.cli.framework import KojinGroup, argument, command, option, output_options, secret_options
+from kojin_card.cli.files import MAX_SMALL_BYTES, check_input, read_input, refuse_existing, refuse_same
+from kojin_card.cli.framework import Day, KojinGroup, argument, command, option, output_options, secret_options
 from kojin_card.cli.render import Block, Fields, Heading, Line, Role
 from kojin_card.cli.wording import JST, day
 from kojin_card.errors import InputError, UsageError
@@ -43,20 +46,6 @@ slot_issuer = KojinGroup(
     },
 )
 _DAYS = 30
-
-
-class Day(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.2
-    """A day of the calendar, ``2026-12-31``."""
-
-    name = "DATE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        if isinstance(value, date):
-            return value
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            self.fail("a day is written 2026-12-31", param, ctx)
 
 
 def _today(session: Session) -> date:
@@ -167,6 +156,7 @@ def _keys_made(session: Session, file: str, owner: str, entry: OwnerEntry | None
     option("--name-ja", metavar="TEXT", help="slot_name_ja"),
     option("--name-en", metavar="TEXT", help="slot_name_en"),
     option("--public", metavar="FILE", type=FILE, help="slot_public"),
+    *issuer_key_options(),
     *desk_options(aid=False, receipt=False),
     plan=lambda given: of_rotate(given),
 )
@@ -176,10 +166,20 @@ def rotate(
     name_ja: str | None,
     name_en: str | None,
     public: str | None,
+    issuer_keys: str | None,
+    trial_keys: bool,
     **given: Any,
 ) -> None:
-    """With ``--new-file`` the next keys in a new file, beside the old ones; without it the newest onto the card."""
+    """With ``--new-file`` the next keys in a new file, beside the old ones; without it the newest onto the card.
+
+    With the keys that open the card issuer's domain today, ``--keys`` is a card issuer's file and they go there.
+    """
     options = DeskOptions.taken_from(given)
+    if issuer_keys is not None or trial_keys:
+        if (new_file, public, name_ja, name_en) != (None,) * 4:
+            raise UsageError("a card issuer's keys are made with slot-issuer init", operation="slot-issuer rotate")
+        _issuers_own(session, options, issuer_keys, trial_keys)
+        return
     if new_file is not None:
         _next_keys(session, options, new_file, name_ja, name_en, public)
         return
@@ -209,6 +209,25 @@ def rotate(
     session.answer("slot-rotated", value, blocks)
 
 
+def _issuers_own(session: Session, options: DeskOptions, issuer_keys: str | None, trial_keys: bool) -> None:
+    """Other keys for the card issuer's domain of this card."""
+    from kojin_card.slots import IssuerKeys
+
+    present = OfficeOptions(issuer_keys, trial_keys, options.owners, options.dry_run, options.yes, options.secrets)
+    present.check()
+    session.one_stdin(options.secrets)
+    check_input(options.keys)
+    office = Office(session, present)
+    new = IssuerKeys.load(Path(options.keys), passphrase(session, options.secrets, "new-issuer-passphrase"))
+    text = session.console.text
+    rows = office.rows(None, (text("slots.what.key_version"), f"{new.masters[0].version:02X}"))
+    if not office.agreed("rotate", None, rows):
+        return
+    after = office.issuer.rotate(new)
+    value: dict[str, Any] = {"owner": None, "key_version": after, "written": True, "renewed": []}
+    session.answer("slot-rotated", value, [Heading(text("slots.done.rotate")), Fields(rows)])
+
+
 def _next_keys(
     session: Session,
     options: DeskOptions,
@@ -220,6 +239,12 @@ def _next_keys(
     path = _new_file(new_file, public)
     old = open_owner_keys(session, options.keys, options.secrets)
     new = old.rotated(_today(session))
+    if options.dry_run:
+        text, owner = session.console.text, str(old.owner)
+        answer_planned(
+            session, "rotate", [(text("slots.what.owner"), owner), (text("slots.key.file"), new_file)], {"owner": owner}
+        )
+        return
     entry = new.public(name_ja or str(old.owner), name_en or str(old.owner))
     new.save(path, new_passphrase(session, options.secrets, "new-owner-passphrase"))
     _keys_made(session, new_file, str(old.owner), entry, public)

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kojin_card.cli.commands.slot_issue import all_values, answer_issued, check_kind, issue_options, issue_rows
+from kojin_card.cli.commands.slot_issue import (
+    all_values,
+    answer_issued,
+    check_kind,
+    check_texts,
+    issue_options,
+    issue_rows,
+)
 from kojin_card.cli.counter.desk import Desk, DeskOptions, desk_options
 from kojin_card.cli.counter.keys import FILE, service_called
 from kojin_card.cli.counter.pins import new_slot_pin
@@ -108,6 +115,7 @@ def _take_over(session: Session, take_over: str, given: dict[str, Any]) -> None:
     desk = Desk(session, options)
     service = service_called(desk.services, hand_over.service)
     check_kind(service, desk)
+    check_texts(service, desk, legal_basis, name)
     values = all_values(session, desk, service, field, fields, from_card=from_card)
     pin = None if not service.pin or options.dry_run else new_slot_pin(session, options.secrets, "slot-pin")
     text = session.console.text

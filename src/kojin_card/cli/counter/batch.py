@@ -92,9 +92,10 @@ def issue_batch(session: Session, options: DeskOptions, batch: BatchOptions) -> 
     check_confirmable(yes=options.yes, dry_run=options.dry_run)
     desk = Desk(session, options)
     service = service_called(desk.services, batch.service)
-    from kojin_card.cli.commands.slot_issue import check_kind
+    from kojin_card.cli.commands.slot_issue import check_kind, check_texts
 
     check_kind(service, desk)
+    check_texts(service, desk, batch.legal_basis, batch.name)
     common = given_values(service, batch.field, batch.fields)
     check_values(service, common)
     table = CardTable(
@@ -257,10 +258,11 @@ class _Work:
         desk = self.desk
         issuer = issuer_of(self.session, card, desk.keys, desk.services, desk.owners)
         aid = self.journal.chosen(row.card)
+        # also when one was chosen before: another desk may have issued since
+        if not self.batch.another and (there := second_of(issuer, self.service)) not in (None, aid):
+            words = f"the card has a slot of this service already: {shown_aid(there)} (one more: --another)"
+            raise UsageError(words, operation=_OPERATION)
         if aid is None:
-            if not self.batch.another and (there := second_of(issuer, self.service)) is not None:
-                words = f"the card has a slot of this service already: {shown_aid(there)} (one more: --another)"
-                raise UsageError(words, operation=_OPERATION)
             aid = issuer.new_instance()
             self.journal.choose(row.card, aid)
         values = {**self.common, **row.values}

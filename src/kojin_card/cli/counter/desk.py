@@ -22,8 +22,6 @@ from kojin_card.cli.counter.receipt import Receipt, Written, check_form, masked,
 from kojin_card.cli.counter.view import owner_name, owner_words, shown_aid
 from kojin_card.cli.framework import option, secret_options
 from kojin_card.cli.render import Fields, Heading, Line, Role
-from kojin_card.errors import AmbiguousSlot, NoSlot
-from kojin_card.iso7816.status import SW
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -309,6 +307,8 @@ def _of_slot(aid: bytes) -> bytes:
     Raises:
         NoSlot: it is a domain's, or an application's.
     """
+    from kojin_card.errors import NoSlot
+    from kojin_card.iso7816.status import SW
     from kojin_card.spec.free_area import globalplatform_spec
 
     if not aid.startswith(globalplatform_spec().aids["slot_prefix"].aid):
@@ -322,11 +322,9 @@ def only_one(aids: Sequence[bytes]) -> bytes:
     Raises:
         NoSlot: there is none. AmbiguousSlot: there are several; they are named.
     """
-    if not aids:
-        raise NoSlot("the card has no slot", operation=_OPERATION, sw=SW.FILE_NOT_FOUND)
-    if len(aids) > 1:
-        raise AmbiguousSlot(operation=_OPERATION, slots=", ".join(map(shown_aid, aids)))
-    return aids[0]
+    from kojin_card.slots import directory
+
+    return directory.only_one(tuple(aids), _OPERATION)
 
 
 def issuer_of(

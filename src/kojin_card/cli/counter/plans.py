@@ -26,7 +26,12 @@ _WRITES = {
     "join": ("store",),
     "rotate": ("put_key", "store"),
 }
-_ISSUER = {"create": ("create_domain", "put_key"), "delete": ("delete",), "quota": ("quota",), "list": ()}
+_ISSUER = {
+    "create": ("create_domain", "put_key"),
+    "delete": ("delete",),
+    "quota": ("quota",),
+    "list": (),
+}
 
 
 def of_list(given: Mapping[str, Any]) -> Plan:
@@ -54,7 +59,10 @@ def of_desk(given: Mapping[str, Any], done: str) -> Plan:
 
 
 def of_rotate(given: Mapping[str, Any]) -> Plan:
-    """``slot-issuer rotate``: on the card, or a new key file only."""
+    """``slot-issuer rotate``: on the card, in an owner's domain or the issuer's, or a new key file only."""
+    if given["issuer_keys"] is not None or given["trial_keys"]:
+        written = () if given["dry_run"] else in_free_area("issuer_channel", "put_key")
+        return plan(_NUMBER, written).reading(given["issuer_keys"], given["keys"])
     if given["new_file"] is not None:
         return plan().reading(given["keys"]).writing(given["new_file"], private=True).writing(given["public"])
     return _written(given, "rotate", ())

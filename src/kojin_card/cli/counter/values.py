@@ -35,8 +35,11 @@ def value_options(*, from_card: bool = True) -> tuple[click.Parameter, ...]:
     )
 
 
-def given_values(service: Service, field: Iterable[str], fields: str | None) -> dict[str, str]:
+def given_values(service: Service, field: Iterable[str], fields: str | None, *, empty: bool = False) -> dict[str, str]:
     """What the line and the file say; each field once.
+
+    Args:
+        empty: keep values of no length, which take an optional field out of a record; else they are as good as none.
 
     Raises:
         UsageError: no ``NAME=VALUE``, a field twice. InputError: no TOML of ``name = "value"``, a name that the service
@@ -54,7 +57,7 @@ def given_values(service: Service, field: Iterable[str], fields: str | None) -> 
     if unknown:
         known = ", ".join(service.fields)
         raise InputError(f"the service has no such field; it has {known}", operation=_OPERATION)
-    return {name: text for name, text in found.items() if text}
+    return {name: text for name, text in found.items() if text or empty}
 
 
 def personal_on_the_line(service: Service, field: Iterable[str]) -> bool:
@@ -89,13 +92,14 @@ def missing(service: Service, values: Mapping[str, str], *, supplied: Iterable[s
 
 
 def check_values(service: Service, values: Mapping[str, str]) -> None:
-    """Refuse the first value that its field does not take.
+    """Refuse the first value that its field does not take; of an optional one none at all is taken.
 
     Raises:
         FieldError: names the field, never the value.
     """
     for name, text in values.items():
-        service.fields[name].encode(text)
+        if text or not service.fields[name].optional:
+            service.fields[name].encode(text)
 
 
 def ask_for(session: Session, service: Service, wanted: Iterable[ServiceField]) -> dict[str, str]:

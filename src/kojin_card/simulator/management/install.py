@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 
 from kojin_card.errors import DecodeError
@@ -15,13 +14,11 @@ from kojin_card.simulator.security import Refused
 from kojin_card.simulator.slot.card_key import new_card_key
 from kojin_card.simulator.slot.visit import Visit
 from kojin_card.spec.free_area import globalplatform_spec
+from kojin_card.spec.owner import Owner
 
 CONFIRMED = b"\x00"  # no receipt follows
 _SPECIFIC, _SYSTEM, _QUOTA = b"\xc9", b"\xef", b"\xc8"
 _QUOTA_SIZE = 4
-#: by kind of owner: the form of its code (municipality, prefecture, national agency, private: 法人番号)
-_CODES = {1: re.compile(rb"[0-9]{5}"), 2: re.compile(rb"[0-9]{2}"), 3: re.compile(rb"[0-9A-Z]{1,16}")}
-_CODES[4] = re.compile(rb"[0-9]{13}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +63,7 @@ def _require(condition: bool) -> None:
 
 def _install_domain(card: Context, request: _Request) -> None:
     spec, content = globalplatform_spec(), card.content_state
-    kind, code = _owner(request.specific)
+    owner = _owner(request.specific)
     quota = spec.number("quota_owner") if request.quota is None else request.quota
     privileges = request.privileges.ljust(len(registry.OWNERS_PRIVILEGES), b"\x00")
     beyond = any(asked & ~given for asked, given in zip(privileges, registry.OWNERS_PRIVILEGES, strict=False))
@@ -74,14 +71,14 @@ def _install_domain(card: Context, request: _Request) -> None:
         raise Refused(SW.WRONG_DATA)
     _check_aid(request.instance, "ssd_prefix")
     _require(content.domain(request.instance) is None)
-    _require(all((one.owner_kind, one.owner_code) != (kind, code) for one in content.domains))
+    _require(all((one.owner_kind, one.owner_code) != (owner.kind, owner.code) for one in content.domains))
     _check_quota(quota)
     domain = DomainState(
         request.instance,
         registry.SELECTABLE,
         registry.OWNERS_PRIVILEGES,
-        owner_kind=kind,
-        owner_code=code,
+        owner_kind=owner.kind.value,
+        owner_code=owner.code,
         quota=quota,
         sequence=content.issuer.sequence,  # no challenge of an earlier domain of that AID comes again (see DELETE)
     )
@@ -115,23 +112,19 @@ def _check_quota(quota: int) -> None:
         raise Refused(SW.NO_ROOM)
 
 
-def _owner(specific: bytes) -> tuple[int, str]:
-    """Kind and code out of the parameters of a domain: ``DF71``, and nothing else.
+def _owner(specific: bytes) -> Owner:
+    """The owner out of the parameters of a domain: ``DF71``, and nothing else.
 
     Raises:
         Refused: 6A80.
     """
     try:
         (one,) = tlv.read_all(specific)
+        if one.tag != globalplatform_spec().tag("owner"):
+            raise Refused(SW.WRONG_DATA)
+        return Owner.decode(one.value)
     except (DecodeError, ValueError):
         raise Refused(SW.WRONG_DATA) from None
-    if one.tag != globalplatform_spec().tag("owner") or not one.value:
-        raise Refused(SW.WRONG_DATA)
-    kind, code = one.value[0], one.value[1:]
-    form = _CODES.get(kind)
-    if form is None or not form.fullmatch(code):
-        raise Refused(SW.WRONG_DATA)
-    return kind, code.decode("ascii")
 
 
 # --- for personalization, registry update -----------------------------------------------------------------------------

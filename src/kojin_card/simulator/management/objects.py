@@ -22,6 +22,10 @@ def get_data(card: Context, command: Received) -> Answer:
     """``00 CA`` gives the value alone, as this card always did; ``80 CA`` the whole object, as GlobalPlatform does.
 
     Both take the same tags. A command without Le in a session asks for everything (some clients write none).
+
+    Raises:
+        Refused: 6700; 6A88, no such object here; 6982, the card's resources without a session: how much of the free
+            area is taken tells how large the records are, and so of what services.
     """
     apdu = command.apdu
     if card.security.level and apdu.le is None:
@@ -46,7 +50,7 @@ def _value(card: Context, tag: bytes) -> bytes | None:
     """The value of one of a domain's own objects, or None.
 
     Raises:
-        Refused: 6A88, it has none.
+        Refused: 6A88, it has none; 6982, for a session only.
     """
     domain, content = card.domain, card.content_state
     if tag == _KEY_INFORMATION:
@@ -56,6 +60,8 @@ def _value(card: Context, tag: bytes) -> bytes | None:
     if tag == _SEQUENCE:
         return domain.sequence.to_bytes(3, "big")
     if tag == globalplatform_spec().tag("extended_resources") and domain.aid == content.issuer.aid:
+        if not card.security.level:
+            raise Refused(SW.SECURITY_NOT_SATISFIED)
         applications = (len(content.domains) + len(content.slots)) & 0xFF
         return (
             tlv.encode(_APPLICATIONS, bytes((applications,)))

@@ -41,12 +41,16 @@ def get_challenge(card: Context, command: Received) -> Answer:
 def external_authenticate(card: Context, command: Received) -> Answer:
     """Let a terminal in. Whatever fails, the challenge is used up and an earlier terminal is out.
 
-    The date of a certificate counts as soon as its CA's signature is right: also a terminal of a foreign group, or
-    one that lost its key, tells the card what day it is at least.
+    Which CAs are listed would tell a passer-by, who knows the published keys of owners, whose slot this is. So whoever
+    does not hold the key of a certificate that is good here gets one word and costs the card the same two
+    verifications, whatever the reason; that a certificate has run out is told to the holder of its key only.
+
+    The date of a certificate that has not run out counts as soon as its CA's signature is right: also a terminal of a
+    foreign group, or one that lost its key, tells the card what day it is at least.
 
     Raises:
-        Refused: in this order: 6985 (no challenge), 6A80 (form), 6A88 (CA), 6982 (signature), 6984 (expired), 6581 (the
-            date could not be kept), 6982 (group), 6982 (proof).
+        Refused: in this order: 6985 (no challenge), 6A80 (form), 6581 (the date could not be kept), 6982 (CA,
+            signature, group, proof), 6984 (expired: before the newest date seen, or before its own first day).
     """
     slot = rules.admit(card, "external_authenticate", command.apdu)
     visit = rules.visit(card)
@@ -55,35 +59,28 @@ def external_authenticate(card: Context, command: Received) -> Answer:
     if challenge is None:
         raise Refused(SW.CONDITIONS_NOT_SATISFIED)
     certificate, key, proof = _read(command.apdu.data)
+    body = certificate.body
     authority = certified_by(slot, certificate)
-    issued = bcd.encode_date(certificate.body.issued)
-    if issued > slot.newest:
+    proved = verifies(key, proof, proof_message(challenge, slot.aid))
+    issued, expiry = bcd.encode_date(body.issued), bcd.encode_date(body.expiry)
+    expired = expiry < max(issued, slot.newest)
+    if authority is not None and not expired and issued > slot.newest:
         card.commit_content(card.content_state.with_slot(slot.aid, lambda one: replace(one, newest=issued)))
-    if slot.groups and certificate.body.group not in slot.groups:
+    if authority is None or (slot.groups and body.group not in slot.groups) or not proved:
         raise Refused(SW.SECURITY_NOT_SATISFIED)
-    if not verifies(key, proof, proof_message(challenge, slot.aid)):
-        raise Refused(SW.SECURITY_NOT_SATISFIED)
-    visit.terminal = frozenset(certificate.body.fields) & frozenset(authority.fields)
+    if expired:
+        raise Refused(SW.REFERENCE_DATA_BLOCKED)
+    visit.terminal = frozenset(body.fields) & frozenset(authority.fields)
     card.security.shown.add(rules.TERMINAL)
     return Answer(SW.OK)
 
 
-def certified_by(slot: SlotState, certificate: TerminalCertificate) -> TerminalAuthority:
-    """The terminal CA of a slot that made a certificate, which is valid as far as the slot knows the day.
-
-    Raises:
-        Refused: 6A88, no such CA is listed; 6982, not its signature; 6984, expired before the newest date that the
-            slot has seen, or before the certificate's own first day.
-    """
+def certified_by(slot: SlotState, certificate: TerminalCertificate) -> TerminalAuthority | None:
+    """The terminal CA of a slot that made a certificate; None when none that is listed did."""
     body = certificate.body
     authority = next((one for one in slot.authorities if authority_id(one.key) == body.authority), None)
-    if authority is None:
-        raise Refused(SW.REFERENCE_NOT_FOUND)
-    if not verifies(load_point(authority.key), certificate.signature, certificate.octets):
-        raise Refused(SW.SECURITY_NOT_SATISFIED)
-    if body.expiry < body.issued or bcd.encode_date(body.expiry) < slot.newest:
-        raise Refused(SW.REFERENCE_DATA_BLOCKED)
-    return authority
+    signer = load_point(body.key if authority is None else authority.key)  # as much work for one as for the other
+    return authority if verifies(signer, certificate.signature, certificate.octets) else None
 
 
 def _read(data: bytes) -> tuple[TerminalCertificate, EllipticCurvePublicKey, bytes]:
