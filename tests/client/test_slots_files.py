@@ -351,3 +351,18 @@ def test_a_scalar_that_is_no_key_is_refused() -> None:
     for scalar in (bytes(32), b"\xff" * 32, b""):
         with pytest.raises(InputError):
             EcSigner.from_scalar(Secret(scalar))
+
+
+@pytest.mark.attack("slots", "a key file whose cost asks for more memory than there is", "InputError")
+def test_a_cost_beyond_the_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    from kojin_card.globalplatform import sealed
+
+    table = sealed.seal(b"x", Secret("correct horse"), "test", cost=14)
+
+    def without(*_: object, **__: object) -> object:
+        raise MemoryError
+
+    monkeypatch.setattr(sealed, "Scrypt", without)
+    with pytest.raises(InputError, match="memory") as caught:
+        sealed.unseal({**table, "cost": 20}, Secret("correct horse"), "test")
+    assert caught.value.__context__ is None

@@ -6,6 +6,7 @@ changed file look the same: both are refused, and nothing is told of what was in
 
 from __future__ import annotations
 
+import contextlib
 from secrets import token_bytes
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +75,14 @@ def unseal(table: Mapping[str, Any], passphrase: Secret, context: str) -> bytear
 
 
 def _key(passphrase: Secret, salt: bytes, cost: int) -> bytes:
-    return Scrypt(salt=salt, length=_KEY, n=1 << cost, r=_R, p=_P).derive(passphrase.reveal())
+    """The key of a passphrase.
+
+    Raises:
+        InputError: the machine has less memory than the cost asks for.
+    """
+    with contextlib.suppress(MemoryError):  # told below, without a chain
+        return Scrypt(salt=salt, length=_KEY, n=1 << cost, r=_R, p=_P).derive(passphrase.reveal())
+    raise InputError("not enough memory for the cost of this file", operation=_OPERATION)
 
 
 def _hex(value: object) -> bytes:

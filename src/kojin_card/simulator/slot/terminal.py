@@ -45,8 +45,9 @@ def external_authenticate(card: Context, command: Received) -> Answer:
     does not hold the key of a certificate that is good here gets one word and costs the card the same two
     verifications, whatever the reason; that a certificate has run out is told to the holder of its key only.
 
-    The date of a certificate that has not run out counts as soon as its CA's signature is right: also a terminal of a
-    foreign group, or one that lost its key, tells the card what day it is at least.
+    The date of a certificate that has not run out counts when its CA's signature and the proof are right, also of a
+    terminal of a foreign group. Without the proof whoever plays back a certificate, which passes in clear, would make
+    the card write when its CA is listed here, and a write takes time.
 
     Raises:
         Refused: in this order: 6985 (no challenge), 6A80 (form), 6581 (the date could not be kept), 6982 (CA,
@@ -64,7 +65,7 @@ def external_authenticate(card: Context, command: Received) -> Answer:
     proved = verifies(key, proof, proof_message(challenge, slot.aid))
     issued, expiry = bcd.encode_date(body.issued), bcd.encode_date(body.expiry)
     expired = expiry < max(issued, slot.newest)
-    if authority is not None and not expired and issued > slot.newest:
+    if authority is not None and proved and not expired and issued > slot.newest:
         card.commit_content(card.content_state.with_slot(slot.aid, lambda one: replace(one, newest=issued)))
     if authority is None or (slot.groups and body.group not in slot.groups) or not proved:
         raise Refused(SW.SECURITY_NOT_SATISFIED)
