@@ -48,7 +48,8 @@ def phone(tmp_path: Path, states: Callable[[str], CardState], monkeypatch: pytes
     """The file of a token; every command opens it as a phone."""
     state = states("adult")
     path = tmp_path / "phone.json"
-    SoftCard.create(path, replace(state, applications={"jpki": state.applications["jpki"]})).close()
+    only = replace(state, applications={"jpki": state.applications["jpki"]}, content=None)
+    SoftCard.create(path, only).close()
 
     def connect(reader: str | None = None, *, simulator: str, **how: object) -> OpenedCard:
         del reader, how["wait"], how["waiting"]

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from kojin_card.channel.secrets import checked_copy
 from kojin_card.errors import (
     NoRoom,
-    NoSlot,
     SecretFormatError,
     TransportError,
     UnexpectedAnswer,
@@ -19,11 +18,10 @@ from kojin_card.errors import (
 from kojin_card.globalplatform import ContentManager, check_gate, diversify
 from kojin_card.iso7816.status import SW
 from kojin_card.slots import record
-from kojin_card.slots.applet import SlotApplet, select, slot_pin_spec
+from kojin_card.slots.applet import SlotApplet, slot_pin_spec
 from kojin_card.slots.days import day_of, moment_of
 from kojin_card.slots.desk import (
     ACTIVE,
-    INSTALLED,
     PERSONALIZED,
     SUSPENDED,
     TERMINATED,
@@ -35,15 +33,16 @@ from kojin_card.slots.desk import (
     rule,
 )
 from kojin_card.slots.ec import verifies
-from kojin_card.slots.hand_over import HandOver, hand_over_id, hand_over_in, refused, require_good
+from kojin_card.slots.hand_over import HandOver, hand_over_id, refused, require_good
 from kojin_card.slots.judge import SlotJudge
+from kojin_card.slots.moving import require_old_slot, taken_on_card
 from kojin_card.slots.own_domain import OwnDomain, OwnSlot
 from kojin_card.slots.owners import OwnerStore
 from kojin_card.slots.reading import gather
 from kojin_card.slots.receipts import Changed, Issued
 from kojin_card.slots.record import Content, Settings
 from kojin_card.spec.descriptor import Descriptor
-from kojin_card.spec.free_area import globalplatform_spec, slot_applet_spec
+from kojin_card.spec.free_area import globalplatform_spec
 from kojin_card.spec.manifest import SALT_BYTES, message, slot_aid_bytes
 
 if TYPE_CHECKING:
@@ -203,8 +202,13 @@ class SlotIssuer(Desk):
         self._checked_pin(found, pin, operation)
         with self._channel.transaction():
             check_gate(self._channel, operation)
-            self._require_old_slot(given, operation)
-            aid = self._instance_of(given, instance, operation)
+            require_old_slot(self._opener, given, operation)
+            taken = None if self._ledger is None else self._ledger.taken_by(given.id)
+            if taken is None:
+                taken = taken_on_card(self._opener, self.slots(), given.id, operation)
+            if taken is not None and instance is not None and taken != instance:
+                raise refused("taken over before")
+            aid = taken or instance or self.new_instance()
             if self._ledger is not None:
                 self._ledger.take(given.id, aid)
             return self._issue(found, whole, descriptor, pin, aid, (), None, former=given.old)
@@ -447,45 +451,6 @@ class SlotIssuer(Desk):
         state = record.state_name(held.manifest.state)
         if there != expected or held.descriptor != descriptor or state not in (PERSONALIZED, ACTIVE):
             raise conflict("the instance is there with another record or state", operation)
-
-    # --- moving, in detail --------------------------------------------------------------------------------------------
-
-    def _require_old_slot(self, given: HandOver, operation: str) -> None:
-        if given.card.encode("latin-1", "replace") != self._opener.card:
-            raise refused("it is for another card")
-        terminated = False
-        try:
-            terminated = select(self._channel, given.aid, operation)
-        except NoSlot:
-            raise refused("the old slot is not on this card") from None
-        finally:
-            self._channel.forget()
-        if not terminated:
-            raise refused("the old slot is not terminated")
-
-    def _instance_of(self, given: HandOver, instance: bytes | None, operation: str) -> bytes:
-        """The AID to issue under; that of an earlier try of the same hand-over.
-
-        Raises:
-            HandOverRefused: it was taken over by another slot.
-        """
-        taken = None if self._ledger is None else self._ledger.taken_by(given.id)
-        for one in self.slots() if taken is None else ():
-            if one.state == INSTALLED:
-                continue
-            if one.locked:  # it may be the one that took it over, and nobody can look
-                raise refused("a slot of this owner is locked on this card: unlock it first")
-            with self._opener.slot(one.aid, operation) as manager:
-                found = SlotApplet(manager.session, one.aid).read(
-                    slot_applet_spec().number("descriptor_file"), operation
-                )
-            if isinstance(found, int):  # a refusal has no MAC: somebody in between may have said it
-                raise refused("a slot of this owner does not say what it came from")
-            if hand_over_in(found) == given.id:
-                taken = one.aid
-        if taken is not None and instance is not None and taken != instance:
-            raise refused("taken over before")
-        return taken or instance or self.new_instance()
 
     # --- changing, in detail ------------------------------------------------------------------------------------------
 
