@@ -37,6 +37,7 @@ PLACES = (
     "tests/cli/test_render.py",
     "tests/client/test_globalplatform_session.py",
     "tests/client/test_globalplatform_content.py",
+    "tests/client/test_slots_files.py",
     "tests/client/test_slots_issuing.py",
     "tests/simulator/test_scp03.py",
     "tests/simulator/test_globalplatform.py",
