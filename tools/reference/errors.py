@@ -27,7 +27,7 @@ MEANINGS: dict[int, tuple[bool, str, str]] = {
     SW.OK: (True, "done", "正常終了"),
     0x6281: (False, "part of the data may be corrupted (ISO/IEC 7816-4)", "出力データに異常の可能性"),
     SW.DF_LOCKED: (False, "the application (DF) is locked", "DF（アプリケーション）が閉塞"),
-    SW.DF_TERMINATED: (False, "the slot is terminated (free area; ISO/IEC 7816-4)", "スロットは廃止済み"),
+    SW.DF_TERMINATED: (False, "the slot is terminated (free area; ISO/IEC 7816-4)", "スロットは終了済み"),
     SW.MORE_DATA: (False, "more data follow: GET STATUS again (GlobalPlatform)", "続きのデータあり"),
     SW.UNLIMITED_TRIES: (False, "to an empty VERIFY: the tries are not limited", "照合の回数に制限なし"),
     0x6381: (False, "the file was filled up by the last write (ISO/IEC 7816-4)", "書込みによりファイルが一杯"),
