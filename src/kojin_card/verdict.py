@@ -215,6 +215,7 @@ REASONS: Mapping[str, Consequence] = {
     "slot_record.absent": Consequence(_I, _S.SIGNED_DATA_NOT_FOUND),
     "slot_record.malformed": Consequence(_F, _S.FORMAT_FAILURE),
     "slot_owner.unknown": Consequence(_I, _S.NO_CERTIFICATE_CHAIN_FOUND),
+    "slot_owner.not_allowed": Consequence(_F, _S.SIG_CONSTRAINTS_FAILURE),
     "slot_owner.out_of_time": Consequence(_F, _S.SIG_CONSTRAINTS_FAILURE),
     "slot_signature.forged": Consequence(_F, _S.SIG_CRYPTO_FAILURE),
     "slot_binding.other_card": Consequence(_F, _S.SIG_CONSTRAINTS_FAILURE),

@@ -19,6 +19,7 @@ from client.slots_world import (
     ISSUED,
     NOW,
     PIN,
+    SEAL,
     SEAL_AID,
     TOWN,
     World,
@@ -34,10 +35,11 @@ from client.slots_world import (
 from kojin_card.errors import SecureChannelError, SpecError, TerminalExpired, TerminalRefused
 from kojin_card.secret import Secret
 from kojin_card.simulator import SoftCard
-from kojin_card.slots import CardStanding, OwnerStore, Standing, StaticStatus
+from kojin_card.slots import CardStanding, JoinedAuthority, OwnerStore, SlotIssuer, Standing, StaticStatus
 from kojin_card.slots.applet import SlotApplet, select
 from kojin_card.slots.judge import SlotJudge
 from kojin_card.slots.reading import SlotEvidence, card_identification, gather
+from kojin_card.spec.owner import Owner, OwnerKind
 from kojin_card.spec.service import load_services
 from kojin_card.testing.cards import card_state
 from kojin_card.verdict import REASONS, SLOT_CHECKS, Indication
@@ -257,6 +259,22 @@ def of_another_version() -> SlotReading:
     return judged(evidence(), services={"facility": service})
 
 
+def of_a_company() -> SlotReading:
+    """A company that is known for its staff cards signs a seal registration, and lists the town's kiosks to read it."""
+    company = Owner.parse("private:7000012050002")
+    seal = load_services()["seal_registration"]
+    card = SoftCard.in_memory(with_domains())
+    world = World.at(card)
+    world.issuer.create_owner(keys(company), 4096)
+    forged = {seal.id: replace(seal, owners=(OwnerKind.PRIVATE,))}
+    kiosks = JoinedAuthority(keys(TOWN).public("町", "Town").keys[0].terminal_ca, TOWN, (1, 2, 3, 4))
+    SlotIssuer(world.channel, keys(company), forged, clock=clock).issue(
+        seal.id, SEAL, legal_basis=BASIS, pin=Secret(PIN), instance=SEAL_AID, authorities=[kiosks]
+    )
+    owners = store().with_entry(keys(company).public("会社", "Company"))
+    return world.terminal(terminal_key("kiosk"), owners=owners).read(SEAL_AID, pin=Secret(PIN))
+
+
 def before_the_key() -> SlotReading:
     entry = keys(TOWN).public("", "")
     later_key = replace(entry, keys=(replace(entry.keys[0], begin=date(2026, 11, 28)),))
@@ -322,6 +340,7 @@ ATTACKS = (
     ),
     Attack("a service that is defined otherwise here", of_another_version, ("slot_content.undefined",)),
     Attack("an owner that nobody knows", lambda: read(in_use(), owners=OwnerStore()), ("slot_owner.unknown",)),
+    Attack("a company's slot passed off as a town's seal registration", of_a_company, ("slot_owner.not_allowed",)),
     Attack("a record dated before its key", before_the_key, ("slot_owner.out_of_time",)),
     Attack(
         "a state that the card shows otherwise",

@@ -25,8 +25,7 @@ _CITY, _TOWN = ("city", "municipality:13221"), ("town", "municipality:13103")
 _PASSPHRASE, _SLOT_PIN = "only-for-the-demonstration", "2580"
 _SEAL_BASIS, _CITY_BASIS, _TOWN_BASIS = "印鑑条例第9条", "図書館条例第5条", "図書館条例第7条"
 _SEAL = {"registration_number": "0012345", "registered_on": "2026-11-02", "municipality_code": "13221"}
-_LIBRARY = {"user_number": "L00482913", "facility_group": "library", "category": "general", "valid_until": "2029-03-31"}
-_MOVED = {**_LIBRARY, "user_number": "T7731"}
+_LIBRARY = {"user_number": "L00482913", "facility_group": "library", "category": "general"}
 #: of scrypt, the least: the passphrase stands beside the file
 _COST = 14
 _OWNERS, _STATUS, _LEDGER = "owners.toml", "cards.toml", "hand-overs"
@@ -37,6 +36,7 @@ class Town:
     """The free area as the steps share it: keys, owners, slots. It lives as long as one demonstration.
 
     Attributes:
+        library, moved: values of the library card, here and in the next town.
         keys: by ``city`` and ``town``. terminals: certificate and key of ``gate`` and ``kiosk``.
         slots: AIDs of what was issued.
     """
@@ -47,6 +47,8 @@ class Town:
 
         self.stage = stage
         self.today: date = stage.start.astimezone(JST).date()
+        self.library = {**_LIBRARY, "valid_until": f"{self.today.year + 2}-03-31"}
+        self.moved = {**self.library, "user_number": "T7731"}
         self.keys: dict[str, OwnerKeys] = {}
         self.owners: OwnerStore = OwnerStore()
         self.terminals: dict[str, tuple[bytes, bytes]] = {}
@@ -155,13 +157,13 @@ def services(stage: Stage) -> Outcome:
 
     town = _town(stage)
     _values(stage, "seal", _SEAL)
-    _values(stage, "library", _LIBRARY)
+    _values(stage, "library", town.library)
     blocks: list[Block] = []
     with stage.card() as card:
         number, desk = card_number(card), town.desk("city", card)
         for name, service, basis, values, pin in (
             ("seal", "seal_registration", _SEAL_BASIS, _SEAL, Secret(_SLOT_PIN)),
-            ("library", "facility", _CITY_BASIS, _LIBRARY, None),
+            ("library", "facility", _CITY_BASIS, town.library, None),
         ):
             issued = desk.issue(service, values, legal_basis=basis, pin=pin)
             expect(issued.written and issued.counter >= 1)
@@ -227,12 +229,14 @@ def gate(stage: Stage) -> Outcome:
             terminal.read(service="seal_registration")
         except NoSlot:
             refused = True
-    expect(refused and reading.aid == town.slots["library"] and {**reading.values, **_LIBRARY} == dict(reading.values))
+    expect(
+        refused and reading.aid == town.slots["library"] and {**reading.values, **town.library} == dict(reading.values)
+    )
     lang, known = stage.session.lang, load_services()["facility"].fields
     rows = [
         (known[name].label(lang), known[name].words(value, lang))
         for name, value in reading.values.items()
-        if name in _LIBRARY
+        if name in town.library
     ]
     return Outcome(
         stage.text("gate.about"),
@@ -252,12 +256,12 @@ def gate(stage: Stage) -> Outcome:
 def moved(stage: Stage) -> Outcome:
     """The library card goes with its holder to another municipality."""
     town = _town(stage)
-    _values(stage, "moved", _MOVED)
+    _values(stage, "moved", town.moved)
     with stage.card() as card:
         made: list[bytes] = []
         town.desk("city", card).hand_over(town.slots["library"], town.keys["town"].owner, made.append)
         stage.leave("move.handover", made[-1], "hand_over", private=True)
-        issued = town.desk("town", card).take_over(made[-1], _MOVED, legal_basis=_TOWN_BASIS)
+        issued = town.desk("town", card).take_over(made[-1], town.moved, legal_basis=_TOWN_BASIS)
     stage.files[_LEDGER] = "ledger"
     stage.path(f"{_LEDGER}.lock").unlink(missing_ok=True)
     expect(issued.former_owner == town.keys["city"].owner and issued.aid != town.slots["library"])

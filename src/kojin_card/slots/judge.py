@@ -171,7 +171,11 @@ class _Case:
     # --- one by one -------------------------------------------------------------------------------------------------
 
     def _owner(self, signed: SignedManifest) -> list[Check]:
-        """Whose it says it is, whether that owner is known, and whether it signed this."""
+        """Whose it says it is, whether that owner is known and may have such a service, and whether it signed this.
+
+        A known owner can list any terminal CA on a slot of its own, another owner's too: what keeps a company's slot
+        from being read as a municipality's seal registration is that the kind of owner is looked at here.
+        """
         if self._entry is None:
             return [Check.failed("slot_owner.unknown")]
         octets = message(signed.octets)
@@ -179,6 +183,8 @@ class _Case:
         if not right:
             return [Check.passed(CheckId.SLOT_OWNER), Check.failed("slot_signature.forged")]
         passed = Check.passed(CheckId.SLOT_SIGNATURE, key_sha256=_fingerprint(right[0]))
+        if self._service is not None and self._entry.owner.kind not in self._service.owners:
+            return [Check.failed("slot_owner.not_allowed"), passed]
         if not any(one.covers(signed.manifest.day) for one in right):
             return [Check.failed("slot_owner.out_of_time"), passed]
         return [Check.passed(CheckId.SLOT_OWNER), passed]

@@ -36,7 +36,8 @@ class SlotTerminal:
     Args:
         channel: of the card.
         key: the terminal's certificate and key.
-        owners: whose records are believed.
+        owners: whose records are believed: those only whose slots this terminal is for, since every one of them may
+            put its own slots, of every service of its kind, before the terminal.
         services: by id, what the fields mean.
         status: says whether the card is in force; None leaves ``card_standing`` unchecked, which is INDETERMINATE.
         clock: the time it is, with a zone. random: gives that many unpredictable bytes, for challenges.
