@@ -68,7 +68,7 @@ REFUSED = {
     "terminal of a CA not listed": 0x6982,
     "terminal, expired": 0x6984,
     "terminal of another group": 0x6982,
-    "terminal, forged": 0x6A88,
+    "terminal, forged": 0x6982,
     "other owner": 0x6300,
     "issuer": 0x6A88,
 }
