@@ -28,9 +28,10 @@ from cli.counter import (
     fields,
     toml,
 )
-from kojin_card import messages
+from kojin_card import connect, messages
 from kojin_card.card import Card
 from kojin_card.simulator import SoftCard
+from kojin_card.slots import CardIssuer, IssuerKeys
 
 ISSUE = ("slot", "issue", "facility", "--keys", "city.keys", "--legal-basis", BASIS, "--fields", "library.toml")
 SEAL = ("slot", "issue", "seal_registration", "--keys", "city.keys", "--legal-basis", BASIS, "--fields", "seal.toml")
@@ -348,6 +349,17 @@ def test_a_second_slot_of_the_service_only_when_said(desk: Callable[..., Run]) -
     assert len(aids(desk("card", "slot", "list", "--json", secrets=None))) == 2
 
 
+def test_a_lock_is_not_undone_by_a_second_slot(desk: Callable[..., Run], counter: Counter) -> None:
+    """Nobody can look into a locked slot: it may be of the same service."""
+    (aid,) = aids(desk("card", "slot", "list", "--json", secrets=None))
+    with connect(simulator=counter.folder / "card.json") as card:
+        CardIssuer(card.channel, IssuerKeys.trial()).lock(bytes.fromhex(aid))
+    run = desk("card", *ISSUE, "--yes")
+    assert run.exit == 2
+    assert "locked" in run.err
+    assert desk("card", *ISSUE, "--yes", "--another").exit == 0
+
+
 def test_no_room(desk: Callable[..., Run]) -> None:
     assert desk("room", "slot-owner", "quota", "--trial-keys", "--owner", CITY, "--quota", "600", "--yes").exit == 0
     run = desk("room", *ISSUE, "--yes", "--json")
@@ -381,6 +393,11 @@ def test_resident_data_from_the_card(desk: Callable[..., Run], counter: Counter)
     assert run.exit == 0
     assert "13221" in run.out
     assert "holder" in run.err
+    assert "another municipality" not in run.err
+    moved_here = ["town.keys" if word == "city.keys" else word for word in line]
+    run = desk("both", *moved_here, secrets=WITH_PIN)  # it is the city that the card says
+    assert run.exit == 0
+    assert "another municipality" in run.err
     missing = desk("card", *SEAL[:-1], "some.toml", "--yes", "--json", secrets=WITH_PIN)
     assert (missing.exit, missing.error()["code"]) == (10, "bad_input")
     assert "municipality_code" in missing.error()["message"]
@@ -482,11 +499,14 @@ def test_somebody_elses_slot(desk: Callable[..., Run]) -> None:
 # --- moving -----------------------------------------------------------------------------------------------------------
 
 
+LEDGER = ("--ledger", "ledger")
+
+
 def hand_over(desk: Callable[..., Run], *more: str) -> Run:
-    return desk("card", "slot", "move", "--keys", "city.keys", "--to", TOWN, "-o", "move", "--yes", *more)
+    return desk("card", "slot", "move", "--keys", "city.keys", "--to", TOWN, "-o", "move", *LEDGER, "--yes", *more)
 
 
-TAKE = ("slot", "move", "--take-over", "move", "--owners", "owners.toml", "--ledger", "ledger", "--legal-basis", BASIS)
+TAKE = ("slot", "move", "--take-over", "move", "--owners", "owners.toml", *LEDGER, "--legal-basis", BASIS)
 
 
 def test_a_move(desk: Callable[..., Run], counter: Counter) -> None:
@@ -499,6 +519,10 @@ def test_a_move(desk: Callable[..., Run], counter: Counter) -> None:
     taken = desk("card", *line)
     assert taken.exit == 0
     assert taken.json("slot-done")["receipt"]["notes"] == {"former_owner": CITY}
+    other = ("--to", "municipality:13104", "-o", "other", *LEDGER, "--yes", "--json")
+    run = desk("card", "slot", "move", "--keys", "city.keys", *other)
+    assert run.error()["code"] == "hand_over_refused"  # one owner gets it
+    assert not (counter.folder / "other").exists()
     again = desk("card", *line)
     assert (again.exit, again.json("slot-done")["written"]) == (0, False)  # an answer that was lost
     assert desk("card", *line, "--legal-basis", "x").exit == 9  # it is there, and with other content

@@ -31,7 +31,7 @@ def challenge_store() -> Path:
 
 
 def hand_over_ledger() -> Path:
-    """Which hand-overs of moved slots were taken over at this desk."""
+    """Which hand-overs of moved slots were taken over at this desk, and to whom it handed its own over."""
     return _state() / "hand-overs"
 
 

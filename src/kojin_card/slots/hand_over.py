@@ -115,6 +115,18 @@ def hand_over_id(card: bytes, aid: bytes, counter: int, new: Owner) -> bytes:
     return hashlib.sha256(octets).digest()[:HAND_OVER_BYTES]
 
 
+def keep_recipient(ledger: HandOverLedger, card: bytes, aid: bytes, new: Owner) -> None:
+    """Remember at the old desk who gets a slot: both files would be good, and the new desks do not know of each other.
+
+    Raises:
+        HandOverRefused: it was handed over to somebody else before.
+    """
+    slot = hashlib.sha256(slot_applet_spec().context("hand_over") + card + aid).digest()[:HAND_OVER_BYTES]
+    if ledger.taken_by(slot) not in (None, new.encode()):
+        raise refused("it was handed over to another owner before")
+    ledger.take(slot, new.encode())
+
+
 def hand_over_in(content: bytes) -> bytes | None:
     """The id of the hand-over that a hidden descriptor says it came from."""
     try:
@@ -147,6 +159,10 @@ def require_good(
         (old is not None and not given.signed_by(old), "the old owner did not sign it"),
         (not given.date <= today <= given.last_day, "it has run out, or is of a day to come"),
         (service is None or not service.continues, "its service is not known here, or does not continue on moving"),
+        (
+            service is not None and given.old.kind not in service.owners,
+            "the old owner is of a kind without that service",
+        ),
     ):
         if wrong:
             raise refused(why)
@@ -188,7 +204,11 @@ def _read(table: object) -> HandOver | None:
 
 
 class HandOverLedger(Protocol):
-    """Remembers which hand-overs were taken over, and by which slot."""
+    """Remembers which hand-overs were taken over, and by which slot.
+
+    An old owner's desk remembers by the same two methods which of its slots it handed over, and to whom
+    (:func:`keep_recipient`): octets by an id of 16 bytes.
+    """
 
     def taken_by(self, id: bytes) -> bytes | None:
         """AID of the slot that took it over; None: nobody yet."""

@@ -33,7 +33,7 @@ from kojin_card.slots.desk import (
     rule,
 )
 from kojin_card.slots.ec import verifies
-from kojin_card.slots.hand_over import HandOver, hand_over_id, refused, require_good
+from kojin_card.slots.hand_over import HandOver, hand_over_id, keep_recipient, refused, require_good
 from kojin_card.slots.judge import SlotJudge
 from kojin_card.slots.moving import require_old_slot, taken_on_card
 from kojin_card.slots.own_domain import OwnDomain, OwnSlot
@@ -70,7 +70,8 @@ class SlotIssuer(Desk):
         owners: for :meth:`take_over` (the old owner's keys) and the names in readings.
         clock: the time it is, with a zone; dates are those of Japan.
         random: gives that many unpredictable bytes: salts, AIDs, challenges.
-        ledger: remembers hand-overs that were taken over, across cards and desks.
+        ledger: remembers hand-overs that were taken over, and who got the own slots that were handed over, across cards
+            and desks.
         level: SCP03 security level; 33 (C-MAC, C-DEC, R-MAC, R-ENC) is the only one that will do.
     """
 
@@ -218,11 +219,13 @@ class SlotIssuer(Desk):
     def update(self, aid: bytes, values: Mapping[str, str], *, name: str | None = None) -> Changed:
         """Replace the fields that ``values`` names ("" removes an optional one); the others stay.
 
-        Nothing is written when the card has it already under the present record key.
+        Nothing is written when the card has it already under the present record key. A slot of an earlier version of
+        its service goes to the present one, and then no field stays: ``values`` has them all.
 
         Raises:
             FieldError, UsageError: nothing was written. NoSlot: not a slot of this owner.
-            NoRoom, UnprovenRefused, SlotConflict: nothing was written (terminated, foreign signature).
+            NoRoom, UnprovenRefused, SlotConflict: nothing was written (terminated, foreign signature, a version of the
+                service that is newer than the one known here).
         """
         operation = "update a slot"
         with self._channel.transaction(), self._opener.slot(aid, operation) as manager:
@@ -230,7 +233,10 @@ class SlotIssuer(Desk):
             if record.state_name(held.manifest.state) == TERMINATED:
                 raise conflict("the slot is terminated", operation)
             service = self._service(held.descriptor.service, operation)
-            merged = {**held.values(service), **values}
+            if held.descriptor.version > service.version:
+                raise conflict("the slot is of a newer version of its service than is known here", operation)
+            same = held.descriptor.version == service.version  # else its fields may mean something else
+            merged = {**(held.values(service) if same else {}), **values}
             wanted = self._encoded(service, {key: text for key, text in merged.items() if text})
             descriptor = replace(held.descriptor, version=service.version, name=name or held.descriptor.name)
             plain = {sfi: content[SALT_BYTES:] for sfi, content in held.octets.items()}
@@ -353,7 +359,9 @@ class SlotIssuer(Desk):
         A repeated call makes a file with the same id; ``keep`` must have it safe when it returns.
 
         Raises:
-            UsageError: to itself, or the service does not continue. NoSlot, SlotConflict, UnprovenRefused.
+            UsageError: to itself, or the service does not continue. NoSlot, UnprovenRefused.
+            SlotConflict: suspended, which the new owner would not hear of.
+            HandOverRefused: it was handed over to another owner before, as the ledger remembers.
         """
         operation = "hand a slot over"
         if to == self._keys.owner or not 0 <= days <= _MOST_DAYS:
@@ -364,6 +372,8 @@ class SlotIssuer(Desk):
             if not self._service(held.descriptor.service, operation).continues:
                 raise UsageError("this service does not continue when its holder moves", operation=operation)
             manifest = held.manifest
+            if record.state_name(manifest.state) == SUSPENDED:
+                raise conflict("a suspended slot is not handed over: resume it first", operation)
             over = record.state_name(manifest.state) == TERMINATED
             counter = manifest.counter + (0 if over else 1)
             day = manifest.day if over else self._today(operation)
@@ -378,6 +388,8 @@ class SlotIssuer(Desk):
                 last_day=day + timedelta(days=days),
                 service=held.descriptor.service,
             ).signed(self._keys.record)
+            if self._ledger is not None:
+                keep_recipient(self._ledger, self._opener.card, aid, to)
             keep(made.encode())
             self.terminate(aid)
         return made

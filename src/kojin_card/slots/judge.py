@@ -249,7 +249,7 @@ class _Case:
         return manifest.state == slot_applet_spec().states["active"].value
 
     def _validity(self, manifest: Manifest) -> list[Check]:
-        """Whether the record is of today or before, and its last day of today or after.
+        """Whether record and issue are of today or before, and its last day of today or after.
 
         A card that has seen a later day than today: the clock is behind, or somebody pushed the card's day. Either way
         what this clock says of last days proves nothing.
@@ -261,8 +261,11 @@ class _Case:
             return [Check.failed("slot_validity.clock")]
         if self._service is None:
             return []
+        issued = self._values.get(self._service.issued.id)
+        if issued is not None and date.fromisoformat(issued) > self._today:
+            return [Check.failed("slot_validity.not_yet")]
         expires = self._service.expires
-        if expires is None or manifest.digest_of(expires.sfi) is None:
+        if expires is None or (expires.optional and manifest.digest_of(expires.sfi) is None):
             return [Check.passed(CheckId.SLOT_VALIDITY)]
         last = self._last_day()
         if last is None and not self._is_active(manifest):
@@ -277,7 +280,10 @@ class _Case:
         if self._judge.status is None:
             return [Check.not_checked(CheckId.CARD_STANDING, "card_standing.no_source")]
         number = self._evidence.card_identification.decode("latin-1")
-        found: CardStanding = self._judge.status.status(number, self._at)
+        try:
+            found: CardStanding = self._judge.status.status(number, self._at)
+        except Exception:  # somebody's program, a network perhaps: a card that nobody vouches for, not a lost reading
+            return [Check(CheckId.CARD_STANDING, CheckState.UNKNOWN, "card_standing.unknown", {"why": "unreachable"})]
         evidence = {} if found.as_of is None else {"as_of": utc_seconds(found.as_of.astimezone(UTC))}
         if found.why:
             evidence["why"] = found.why
@@ -294,12 +300,20 @@ class _Case:
         return signed is not None and signed.manifest.digest_of(sfi) == field_digest(sfi, octets)
 
     def _decoded(self) -> tuple[dict[str, str], bool]:
-        """Texts of the fields that fit their digests, in the order of the service; whether one means nothing here."""
-        service, contents = self._service, self._evidence.contents
-        if service is None:
+        """Texts of the fields that fit their digests, in the order of the service; whether one means nothing here.
+
+        Nor does a record without a field that the service always has: its owner means another service by that id, one
+        that never ends perhaps. What a descriptor says that nobody signed gives no field a meaning.
+        """
+        evidence, service, contents = self._evidence, self._service, self._evidence.contents
+        if service is None or evidence.signed is None or evidence.descriptor_content is None:
+            return {}, True
+        manifest = evidence.signed.manifest
+        if descriptor_digest(evidence.descriptor_content) != manifest.descriptor:
             return {}, True
         values: dict[str, str] = {}
-        undefined = any(service.by_sfi(sfi) is None for sfi in contents)
+        lacking = (one for one in service.fields.values() if not one.optional and manifest.digest_of(one.sfi) is None)
+        undefined = any(service.by_sfi(sfi) is None for sfi in contents) or next(lacking, None) is not None
         for one in service.fields.values():
             octets = contents.get(one.sfi)
             if octets is None or not self._fits(one.sfi, octets):

@@ -40,7 +40,8 @@ class CardStanding:
     """An answer of a source.
 
     Attributes:
-        why: ``lost``, ``expired``, ``emigrated``... as the source calls it; ``stale`` or ``silent`` when unknown.
+        why: ``lost``, ``expired``, ``emigrated``... as the source calls it; ``stale``, ``silent`` or
+            ``unreachable`` when unknown.
         as_of: of what time the knowledge is.
     """
 
@@ -55,7 +56,7 @@ class CardStatusSource(Protocol):
     def status(self, card_identification: str, at: datetime) -> CardStanding:
         """The standing of the card with that number (カード識別番号) at that time.
 
-        It answers ``unknown`` rather than raise when it cannot say.
+        It answers ``unknown`` rather than raise when it cannot say; one that raises is taken to have said so.
         """
         ...
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from secrets import token_bytes
 from typing import TYPE_CHECKING
 
-from kojin_card.errors import DecodeError, NotOnCard, TerminalExpired, TerminalRefused, UnexpectedAnswer
+from kojin_card.errors import DecodeError, NoSlot, NotOnCard, TerminalExpired, TerminalRefused, UnexpectedAnswer
 from kojin_card.globalplatform import check_gate
 from kojin_card.iso7816.status import SW
 from kojin_card.slots.applet import SlotApplet, select
@@ -104,6 +104,7 @@ class SlotTerminal:
 
         Args:
             aid: the slot; None: the only one that lets this terminal in (and is of ``service``).
+            service: id. A slot that turns out to be of another one is refused, also one that was named.
             pin: the slot PIN, for fields that want the holder; a source is asked for ``slot-pin``. It is asked for and
                 shown when record, owner and chip were found genuine, and to no other card: one that was laid on in
                 place of the holder's would keep it. It goes nowhere when the slot says that it has none; of a service
@@ -113,7 +114,7 @@ class SlotTerminal:
             newest_counter: the highest counter that the caller has ever seen of this slot.
 
         Raises:
-            NoSlot: none lets this terminal in. AmbiguousSlot: several do.
+            NoSlot: none lets this terminal in, or it is of another service. AmbiguousSlot: several do.
             TerminalExpired, TerminalRefused: the slot that was named refuses it.
             SecretFormatError, PinRejected, PinBlocked, PinReserve, UnprovenRefused: as :meth:`CardChannel.verify`.
         """
@@ -122,15 +123,21 @@ class SlotTerminal:
         at = moment_of(self._clock)
         with self._channel.transaction():
             slot = only_one(self.find(service), operation) if aid is None else aid
-            evidence = self._visit(slot, operation, pin, fields, reserve, at)
+            evidence = self._visit(slot, operation, pin, service, fields, reserve, at)
             self._channel.forget()
-        return self._judge.judge(evidence, at, newest_counter)
+        reading = self._judge.judge(evidence, at, newest_counter)
+        if service is not None and reading.service not in (None, service):
+            raise NoSlot(
+                "the slot is of another service", operation=operation, sw=SW.FILE_NOT_FOUND, slot=slot.hex().upper()
+            )
+        return reading
 
     def _visit(
         self,
         aid: bytes,
         operation: str,
         pin: PinArgument | None,
+        service: str | None,
         fields: Collection[str] | None,
         reserve: int,
         at: datetime,
@@ -143,6 +150,8 @@ class SlotTerminal:
         applet = SlotApplet(self._channel.link, aid)
         record = gather_record(applet, card, operation, random=self._random)
         no_pin = False
+        if service is not None and record.descriptor is not None and record.descriptor.service != service:
+            return record  # the holder's PIN is for that service's slot
         if pin is not None and self._judge.is_genuine(record, at):
             try:
                 applet.verify(pin, operation, reserve=reserve, lang=self._channel.lang)

@@ -181,10 +181,17 @@ def _refuse_second(desk: Desk, service: Service, *, another: bool) -> None:
 
 
 def second_of(issuer: Any, service: Service) -> bytes | None:
-    """The AID of a slot of that service that the owner has on the card already and that has not ended."""
+    """The AID of a slot of that service that the owner has on the card already and that has not ended.
+
+    Raises:
+        UsageError: a slot is locked, and nobody can look whether it is the one: a new one would undo the lock.
+    """
     for one in issuer.slots():
-        if one.locked or one.state not in LIVING:
+        if one.state not in LIVING:
             continue
+        if one.locked:
+            words = f"a slot of this owner is locked, and may be of this service: {shown_aid(one.aid)}"
+            raise UsageError(f"{words} (one more: --another)", operation=_OPERATION)
         if issuer.show(one.aid).service == service.id:
             aid: bytes = one.aid
             return aid

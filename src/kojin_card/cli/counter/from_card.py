@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kojin_card.cli.counter.confirming import holder_agrees
 from kojin_card.cli.genuine import card_store
 from kojin_card.errors import InputError
+from kojin_card.spec.owner import OwnerKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +46,10 @@ def values_from_card(session: Session, desk: Desk, service: Service, have: Mappi
         prove = session.card().prover(card_store(session, None))
         four = session.card().input_support.read_basic_four(pin, prove=prove)
     found = {name: _item(session, one, four) for name, one in wanted.items()}
+    if desk.owner.kind is OwnerKind.MUNICIPALITY and any(
+        one.from_card == _MUNICIPALITY and found[name] != desk.owner.code for name, one in wanted.items()
+    ):  # right for a library that serves neighbours, wrong for a seal registration: a person decides
+        session.say("slots.other_municipality")
     return {name: value for name, value in found.items() if value}
 
 
