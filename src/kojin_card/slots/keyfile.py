@@ -146,8 +146,8 @@ class OwnerKeys:
         """New keys from ``begin`` on beside the old public ones; the master gets the next version.
 
         Raises:
-            UsageError: ``begin`` is not after the first day of the present keys, the newest master lies elsewhere (put
-                the next one there and give it), or there is no version left.
+            UsageError: ``begin`` is not after the first day of the present keys, the newest master lies elsewhere (with
+                ``master=False`` it stays), or there is no version left.
         """
         operation = "rotate an owner's keys"
         if begin <= self.begin:
