@@ -37,7 +37,7 @@ def update(session: Session, field: tuple[str, ...], fields: str | None, **given
     if options.service is not None:  # what is wrong with the values is told before the card is asked for anything
         values = _checked(service_called(desk.services, options.service), field, fields)
     if options.dry_run:
-        _dry(desk, "update", {})
+        _dry(desk, "update")
         return
     aid = desk.own_slot()
     before = desk.issuer.show(aid)
@@ -76,10 +76,21 @@ def _known(desk: Desk, reading: SlotReading, wanted: str | None) -> Service:
     return known
 
 
-def _dry(desk: Desk, done: str, value: dict[str, Any], *more: tuple[str, str]) -> None:
+def _dry(desk: Desk, done: str) -> None:
     """Say what would be done to the slot that is meant; no secure channel is opened for it."""
     rows, about = desk.seen_slot()
-    desk.planned(done, desk.rows(*rows, *more), {**about, **value})
+    desk.planned(done, desk.rows(*rows), about)
+
+
+def _begun(session: Session, done: str, given: dict[str, Any]) -> Desk | None:
+    """The desk of a command that takes nothing but the desk's options; None: a dry run, which was answered here."""
+    options = DeskOptions.taken_from(given)
+    options.check(session)
+    desk = Desk(session, options)
+    if options.dry_run:
+        _dry(desk, done)
+        return None
+    return desk
 
 
 def _answer(desk: Desk, done: str, before: SlotReading, changed: Changed, values: dict[str, str] | None = None) -> None:
@@ -97,11 +108,8 @@ def _answer(desk: Desk, done: str, before: SlotReading, changed: Changed, values
 
 def _change(session: Session, done: str, act: Callable[[SlotIssuer, bytes], Changed], given: dict[str, Any]) -> None:
     """Suspend or resume."""
-    options = DeskOptions.taken_from(given)
-    options.check(session)
-    desk = Desk(session, options)
-    if options.dry_run:
-        _dry(desk, done, {})
+    desk = _begun(session, done, given)
+    if desk is None:
         return
     aid = desk.own_slot()
     before = desk.issuer.show(aid)
@@ -124,11 +132,8 @@ def resume(session: Session, **given: Any) -> None:
 @command("slot.delete", *desk_options(), plan=lambda given: of_desk(given, "delete"))
 def delete(session: Session, **given: Any) -> None:
     """Remove a slot; what was in it is gone."""
-    options = DeskOptions.taken_from(given)
-    options.check(session)
-    desk = Desk(session, options)
-    if options.dry_run:
-        _dry(desk, "delete", {})
+    desk = _begun(session, "delete", given)
+    if desk is None:
         return
     aid = desk.own_slot()
     state = next((one.state for one in desk.issuer.slots() if one.aid == aid), None)
@@ -150,15 +155,12 @@ def delete(session: Session, **given: Any) -> None:
 @command("slot.unblock", *desk_options(), plan=lambda given: of_desk(given, "unblock"))
 def unblock(session: Session, **given: Any) -> None:
     """A new slot PIN with all its tries."""
-    options = DeskOptions.taken_from(given)
-    options.check(session)
-    desk = Desk(session, options)
-    if options.dry_run:
-        _dry(desk, "unblock", {})
+    desk = _begun(session, "unblock", given)
+    if desk is None:
         return
     aid = desk.own_slot()
     before = desk.issuer.show(aid)
-    pin = new_slot_pin(session, options.secrets, "new-slot-pin")
+    pin = new_slot_pin(session, desk.options.secrets, "new-slot-pin")
     desk.agree("unblock", desk.rows(*desk.slot_rows(before)))
     desk.issuer.unblock(aid, pin)
     receipt = desk.receipt(
